@@ -1,0 +1,3 @@
+"""pgcache: a transparent PostgreSQL wire-protocol caching proxy."""
+
+__version__ = "0.1.0"

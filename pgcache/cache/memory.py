@@ -1,0 +1,190 @@
+"""The memory store: entries of all databases of this process, bounded by bytes.
+
+Eviction is least recently used by second chance: a hit only counts on the entry itself, so that
+whoever holds an entry may serve it without coming here, and the evictor passes over entries that
+were hit since it last looked. Entries taken out are killed, so that those holders find out.
+
+Counterpart: ``store.Store``. Must not know: SQL, sessions, lifetimes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.generations import Generations
+from pgcache.cache.store import Outcome, StoreStats
+
+
+class MemoryStore:
+    """Keeps at most ``max_bytes`` of entries, none larger than ``max_entry_bytes``."""
+
+    __slots__ = (
+        "_bytes",
+        "_deleted",
+        "_entries",
+        "_evicted",
+        "_expired",
+        "_moved",
+        "_refused_large",
+        "_refused_stale",
+        "_stored",
+        "_unused",
+        "max_bytes",
+        "max_entry_bytes",
+    )
+
+    def __init__(self, max_bytes: int, max_entry_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.max_entry_bytes = min(max_entry_bytes, max_bytes)
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # next to be evicted first
+        self._bytes = 0
+        self._stored = self._refused_stale = self._refused_large = 0
+        self._evicted = self._expired = self._moved = self._deleted = self._unused = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All entries, dead ones included, for display. Not to be held while the store changes."""
+        return iter(self._entries.values())
+
+    def get(self, key: bytes, generations: Generations, now: float) -> Entry | None:
+        """Return the live entry of ``key``, or None; a dead one is dropped.
+
+        The caller counts the hit (``entry.hits += 1``) when it serves.
+        """
+        entry = self._entries.get(key)
+        if entry is None or entry.is_live(generations, now):
+            return entry
+        self._drop_if_dead(entry, generations, now)
+        return None
+
+    def get_stale(self, key: bytes, generations: Generations, now: float) -> Entry | None:
+        """Return the entry of ``key`` if it is past its lifetime, in its grace and current."""
+        entry = self._entries.get(key)
+        return entry if entry is not None and entry.is_stale(generations, now) else None
+
+    def put(self, entry: Entry, generations: Generations, now: float) -> Outcome:
+        """Store ``entry`` by compare-and-set on what it was captured on (T-11)."""
+        if entry.size > self.max_entry_bytes:
+            self._refused_large += 1
+            return Outcome.TOO_LARGE
+        if not entry.is_live(generations, now):
+            self._refused_stale += 1
+            return Outcome.STALE
+        older = self._entries.get(entry.key)
+        if older is not None and older is not entry:
+            self._remove(older)
+        elif older is entry:
+            return Outcome.STORED
+        self._entries[entry.key] = entry
+        self._bytes += entry.size
+        self._stored += 1
+        if self._bytes > self.max_bytes:
+            self._make_room()
+        return Outcome.STORED
+
+    def delete(self, key: bytes) -> bool:
+        """Forget one entry; whether there was one."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        self._remove(entry)
+        self._deleted += 1
+        return True
+
+    def clear(self) -> int:
+        """Forget all entries; how many there were."""
+        count = len(self._entries)
+        for entry in self._entries.values():
+            entry.kill()
+        self._entries.clear()
+        self._bytes = 0
+        self._deleted += count
+        return count
+
+    def delete_where(
+        self, predicate: Callable[[Entry], bool], *, step: int = 1000
+    ) -> Iterator[int]:
+        """Forget entries that match; yields after every ``step`` looked at, with those forgotten.
+
+        The caller may let others run between the steps; entries stored meanwhile are not looked
+        at, so whoever invalidates moves the generations first.
+        """
+        keys = list(self._entries)
+        for begin in range(0, len(keys), step):
+            count = 0
+            for key in keys[begin : begin + step]:
+                entry = self._entries.get(key)
+                if entry is not None and predicate(entry):
+                    count += self.delete(key)
+            yield count
+
+    def sweep(
+        self, generations_of: Callable[[Entry], Generations | None], now: float, *, step: int = 1000
+    ) -> Iterator[int]:
+        """Drop dead entries nobody touches any more, in steps like ``delete_where``.
+
+        ``generations_of`` tells which database an entry is of; None drops it.
+        """
+        keys = list(self._entries)
+        for begin in range(0, len(keys), step):
+            count = 0
+            for key in keys[begin : begin + step]:
+                entry = self._entries.get(key)
+                if entry is None:
+                    continue
+                generations = generations_of(entry)
+                if generations is None:
+                    count += self.delete(key)
+                else:
+                    count += self._drop_if_dead(entry, generations, now)
+            yield count
+
+    def stats(self) -> StoreStats:
+        """Return the counters."""
+        return StoreStats(
+            entries=len(self._entries),
+            bytes=self._bytes,
+            max_bytes=self.max_bytes,
+            stored=self._stored,
+            refused_stale=self._refused_stale,
+            refused_large=self._refused_large,
+            evicted=self._evicted,
+            expired=self._expired,
+            moved=self._moved,
+            deleted=self._deleted,
+            evictions_unused=self._unused,
+        )
+
+    def _drop_if_dead(self, entry: Entry, generations: Generations, now: float) -> bool:
+        if not entry.is_dead(generations, now):
+            return False
+        if now >= entry.expires_at:
+            self._expired += 1
+        else:
+            self._moved += 1
+        self._remove(entry)
+        return True
+
+    def _remove(self, entry: Entry) -> None:
+        del self._entries[entry.key]
+        self._bytes -= entry.size
+        entry.kill()
+
+    def _make_room(self) -> None:
+        """Evict until the bytes fit; entries hit since the last look get a second chance."""
+        entries = self._entries
+        chances = len(entries)
+        while self._bytes > self.max_bytes:
+            entry = next(iter(entries.values()))
+            if chances > 0 and entry.hits != entry.seen_hits:
+                chances -= 1
+                entry.seen_hits = entry.hits
+                entries.move_to_end(entry.key)
+                continue
+            self._evicted += 1
+            self._unused += entry.hits == 0
+            self._remove(entry)

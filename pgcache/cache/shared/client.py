@@ -1,0 +1,276 @@
+"""The connection to Redis: the only module that knows the library.
+
+By URL one server, one found by Sentinel, or a Cluster. No command is ever repeated by the library:
+whether that would be right is ``space``'s to judge. Counterpart: ``scripts`` says what to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Protocol, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.client import PubSub
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from pgcache.cache.shared.scripts import Script, build_scripts
+
+OLDEST: Final = 7  # major version: sharded channels, scripts that are not replicated
+_CONNECT_TIMEOUT: Final = 2.0  # seconds
+
+Reply = list[Any]
+
+
+# What the library lets through; uvloop says RuntimeError of a transport that has closed meanwhile.
+_FAILURES: Final = (RedisError, OSError, ValueError, RuntimeError)
+
+
+class StoreLost(Exception):
+    """An operation was not carried out, or nobody knows: no answer, or one that makes no sense."""
+
+
+class StoreChanged(StoreLost):
+    """The server has not seen this process before: it may have lost what it was told (T-13)."""
+
+
+class Subscription(Protocol):
+    """Messages of one database's channels."""
+
+    async def next(self) -> bytes:
+        """Wait for the next message. Raises StoreLost where none can come any more."""
+
+
+class Client(Protocol):
+    """What ``space`` needs of Redis; tests have their own."""
+
+    async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
+        """Run a script. Raises StoreLost or StoreChanged."""
+
+    async def load(self, key: bytes) -> None:
+        """Make the scripts known where ``key`` is kept. Raises StoreLost."""
+
+    def subscribe(self, *channels: bytes) -> Any:
+        """Listen, as an asynchronous context with a ``Subscription``. Raises StoreLost."""
+
+
+class RedisClient:
+    """A client for ``url``. How long a script may take is the caller's to bound."""
+
+    def __init__(self, url: str, *, process: str, max_connections: int) -> None:
+        self._scripts = build_scripts(process)
+        self._is_cluster = urlsplit(url).scheme == "redis+cluster"
+        self._redis, self._sentinel = _open(url, max_connections)
+
+    async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
+        """Run a script."""
+        script = self._scripts[name]
+        call = self._redis.evalsha(cast(str, script.sha), len(keys), *keys, *arguments)
+        try:
+            reply = await call
+        except NoScriptError as error:
+            raise StoreChanged("the server does not know this proxy") from error
+        except _FAILURES as error:
+            raise StoreLost(str(error) or type(error).__name__) from error
+        if not isinstance(reply, list) or not reply:
+            raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
+        return reply
+
+    async def load(self, key: bytes) -> None:
+        """Make the scripts known, on all nodes of a Cluster."""
+        for script in self._scripts.values():
+            await self._guard(self._load(script))
+
+    def _load(self, script: Script) -> Awaitable[Any]:
+        return cast("Awaitable[Any]", self._redis.script_load(cast(str, script.text)))
+
+    async def version(self) -> tuple[int, ...]:
+        """The server's version. Raises StoreLost."""
+        told = await self._guard(cast("Awaitable[Any]", self._redis.info("server")))
+        if "redis_version" not in told:  # a Cluster: by node
+            told = next(iter(told.values()))
+        return tuple(int(part) for part in str(told["redis_version"]).split(".")[:3])
+
+    async def eviction(self) -> str:
+        """What the server does when its memory is full, '' where it does not say."""
+        with suppress(StoreLost):
+            told = await self._guard(cast("Awaitable[Any]", self._redis.info("memory")))
+            if "maxmemory_policy" not in told:
+                told = next(iter(told.values()))
+            return str(told["maxmemory_policy"])
+        return ""
+
+    @asynccontextmanager
+    async def subscribe(self, *channels: bytes) -> AsyncIterator[Subscription]:
+        """Listen on the node that keeps these channels."""
+        redis, own = await self._guard(self._listener(channels[0]))
+        pubsub = redis.pubsub()
+        try:
+            await self._guard(pubsub.ssubscribe(*channels))
+            listening = _Listening(pubsub)
+            for _ in channels:
+                await self._guard(listening.confirm())
+            yield listening
+        finally:
+            with suppress(Exception):  # it is being given up, mostly because it is broken
+                await pubsub.aclose()
+                if own:
+                    await redis.aclose()
+
+    async def _listener(self, channel: bytes) -> tuple[Redis, bool]:
+        """A client for subscribing, and whether it is this subscription's own."""
+        redis = self._redis
+        if not isinstance(redis, RedisCluster):
+            return redis, False
+        await redis.initialize()
+        node = redis.get_node_from_key(channel.decode())
+        if node is None:
+            raise StoreLost("no node of the Cluster keeps this database")
+        kwargs = {k: v for k, v in node.connection_kwargs.items() if k in _PLAIN}
+        return Redis(host=node.host, port=int(node.port), **_options(), **kwargs), True
+
+    async def _guard(self, call: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                return await call
+        except TimeoutError as error:
+            raise StoreLost(f"no answer within {_CONNECT_TIMEOUT:g} s") from error
+        except _FAILURES as error:
+            raise StoreLost(str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        with suppress(RedisError, OSError):
+            if isinstance(self._redis, Redis):  # which leaves a pool that it was given as it is
+                await self._redis.connection_pool.disconnect()
+            await self._redis.aclose()
+        for redis in [] if self._sentinel is None else self._sentinel.sentinels:
+            with suppress(RedisError, OSError):
+                await redis.aclose()
+
+
+class _Listening:
+    """One subscription."""
+
+    def __init__(self, pubsub: PubSub) -> None:
+        self._pubsub = pubsub
+
+    async def confirm(self) -> None:
+        """Wait until the server says that it listens."""
+        while True:
+            message = await self._read()
+            if message["type"] == "ssubscribe":
+                return
+
+    async def next(self) -> bytes:
+        """Wait for the next message."""
+        while True:
+            message = await self._read()
+            if message["type"] == "smessage":
+                return bytes(message["data"])
+            if message["type"] == "sunsubscribe":
+                raise StoreLost("the channel has moved to another node")
+
+    async def _read(self) -> dict[str, Any]:
+        try:
+            while True:
+                response = await self._pubsub.parse_response(block=True)
+                message = await self._pubsub.handle_message(  # type: ignore[no-untyped-call]
+                    response
+                )
+                if message is not None:
+                    return cast("dict[str, Any]", message)
+        except _FAILURES as error:
+            raise StoreLost(str(error) or type(error).__name__) from error
+
+
+_PLAIN: Final = frozenset(("username", "password", "ssl", "ssl_ca_certs", "ssl_cert_reqs"))
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "protocol": 3,
+        "socket_timeout": None,  # the deadline is around the whole operation
+        "socket_connect_timeout": _CONNECT_TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": False,
+    }
+
+
+def _open(url: str, max_connections: int) -> tuple[Redis | RedisCluster, Sentinel | None]:
+    parts = urlsplit(url)
+    if parts.scheme == "redis+sentinel":
+        return _open_sentinel(url, max_connections)
+    if parts.scheme == "redis+cluster":
+        return _open_cluster(url, max_connections), None
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=max_connections, timeout=None, **_options()
+    )
+    return Redis(connection_pool=pool), None
+
+
+def _hosts(url: str, port: int) -> list[tuple[str, int]]:
+    """HOST:PORT,HOST:PORT… of a URL."""
+    netloc = urlsplit(url).netloc.rpartition("@")[2]
+    found = []
+    for one in netloc.split(","):
+        host, colon, number = one.rpartition(":")
+        if not colon or one.endswith("]"):
+            host, number = one, str(port)
+        found.append((host.strip("[]"), int(number)))
+    return found
+
+
+def _credentials(url: str) -> dict[str, Any]:
+    netloc = urlsplit(url).netloc
+    if "@" not in netloc:
+        return {}
+    user, _, password = netloc.rpartition("@")[0].partition(":")
+    found = {"username": unquote(user), "password": unquote(password)}
+    return {key: value for key, value in found.items() if value}
+
+
+def _tls(url: str) -> dict[str, Any]:
+    """``?ssl=true&ssl_ca_certs=FILE``, for the schemes that have no rediss of their own."""
+    asked = dict(parse_qsl(urlsplit(url).query))
+    found: dict[str, Any] = {"ssl": True} if asked.get("ssl") in ("true", "1", "yes") else {}
+    if found and "ssl_ca_certs" in asked:
+        found["ssl_ca_certs"] = asked["ssl_ca_certs"]
+    return found
+
+
+def _open_sentinel(url: str, max_connections: int) -> tuple[Redis, Sentinel]:
+    service, _, database = urlsplit(url).path.strip("/").partition("/")
+    secure = _tls(url)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        _hosts(url, 26379),
+        sentinel_kwargs={**_options(), **secure},
+        **_options(),
+        **_credentials(url),
+        **secure,
+    )
+    redis = sentinel.master_for(
+        service or "mymaster", db=int(database or 0), max_connections=max_connections
+    )
+    return redis, sentinel
+
+
+def _open_cluster(url: str, max_connections: int) -> RedisCluster:
+    return RedisCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in _hosts(url, 6379)],
+        max_connections=max_connections,
+        cluster_error_retry_attempts=0,
+        **_options(),
+        **_credentials(url),
+        **_tls(url),
+    )
+
+
+Connect = Callable[[], Client]

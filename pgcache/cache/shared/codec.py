@@ -1,0 +1,173 @@
+"""An entry as bytes: a versioned format of our own, checked whole when it is read.
+
+    magic  4   b"pgc" and the format's version
+    flags  1   1 complete, 2 described, 4 with a key (HMAC)
+    method 1   how the body is compressed
+    rows   4   row count
+    vector 2   length of the vector in tokens
+    stored 13  when its query was sent, in ms of Redis' clock: written by the script, not by us
+    ...        the vector: 16 bytes for each token
+    size   4   of the body before compression
+    check  16  of all before it but ``stored``, and of the body
+    ...        the body: key, description, rows, note, cost
+
+The scripts read the head and compare the vector where it lies; ``HEAD`` and the offsets are
+theirs too. Anything odd is ``BadValue``: the caller counts it and takes it for a miss. Must not
+know: redis.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.generations import Tag, Vector
+from pgcache.cache.shared.compress import CannotExpand, Method, compress, expand
+from pgcache.cache.shared.keys import FORMAT
+
+MAGIC: Final = b"pgc" + bytes([FORMAT])
+TOKEN: Final = 16  # bytes of a token
+STORED: Final = slice(12, 25)
+HEAD: Final = 25  # bytes before the vector
+COMPLETE, DESCRIBED, KEYED = 1, 2, 4
+
+_FIXED: Final = struct.Struct(">4sBBIH")
+_SIZE: Final = struct.Struct(">I")
+_CHECK: Final = 16
+_BODY: Final = struct.Struct(">dIIII")  # cost, then lengths of key, description, rows, note
+_NO_TIME: Final = b"0" * 13
+
+
+class BadValue(ValueError):
+    """Bytes that are no entry of this format, or not this entry: a miss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Writes and reads values. ``secret`` b'': a plain checksum; else a key (HMAC-like)."""
+
+    method: Method = Method.ZSTD
+    min_bytes: int = 102_400
+    secret: bytes = b""
+
+    def is_large(self, entry: Entry) -> bool:
+        """Whether writing it takes long enough to be done elsewhere than on the event loop."""
+        return len(entry.rows) >= self.min_bytes
+
+    def encode(self, name: bytes, entry: Entry, vector: bytes) -> bytes:
+        """The value of ``entry`` to be kept as ``name``, filled with ``vector``."""
+        note = entry.note.encode("utf-8", "surrogateescape")
+        described = entry.row_description or b""
+        lengths = len(entry.key), len(described), len(entry.rows), len(note)
+        body = b"".join(
+            (_BODY.pack(entry.cost_ms, *lengths), entry.key, described, entry.rows, note)
+        )
+        method = self.method if len(body) >= self.min_bytes else Method.NONE
+        flags = entry.complete * COMPLETE | (entry.row_description is not None) * DESCRIBED
+        flags |= bool(self.secret) * KEYED
+        fixed = _FIXED.pack(MAGIC, flags, method, entry.row_count, len(vector) // TOKEN)
+        head = fixed + _NO_TIME + vector + _SIZE.pack(len(body))
+        packed = compress(method, body)
+        return b"".join((head, self._check(name, head, packed), packed))
+
+    @staticmethod
+    def around_time(value: bytes) -> tuple[bytes, bytes]:
+        """The value before and after its time, which the script puts in between."""
+        return value[: STORED.start], value[STORED.stop :]
+
+    def decode(self, name: bytes, value: bytes, key: bytes, vector: bytes) -> Content:
+        """What ``encode`` was given. Raises BadValue where anything is not as it should be."""
+        end = HEAD + len(vector) + _SIZE.size
+        if len(value) < end + _CHECK:
+            raise BadValue("too short")
+        magic, flags, method, rows, tokens = _FIXED.unpack_from(value)
+        if magic != MAGIC:
+            raise BadValue("another format")
+        if tokens * TOKEN != len(vector) or value[HEAD : HEAD + len(vector)] != vector:
+            raise BadValue("another vector")
+        if bool(flags & KEYED) is not bool(self.secret):
+            raise BadValue("written without the secret, or with one")
+        head = value[: STORED.start] + _NO_TIME + value[STORED.stop : end]
+        packed = memoryview(value)[end + _CHECK :]
+        if not hmac.compare_digest(value[end : end + _CHECK], self._check(name, head, packed)):
+            raise BadValue("damaged or forged")
+        (size,) = _SIZE.unpack_from(value, end - _SIZE.size)
+        try:
+            body = expand(Method(method), bytes(packed), size)
+        except (CannotExpand, ValueError) as error:
+            raise BadValue(str(error)) from error
+        return _unpack(body, key, bool(flags & COMPLETE), bool(flags & DESCRIBED), rows)
+
+    def _check(self, name: bytes, head: bytes, body: bytes | memoryview) -> bytes:
+        """BLAKE2's own keyed mode is a MAC (RFC 7693, section 2.9), without one a checksum."""
+        maker = blake2b(digest_size=_CHECK, key=self.secret, person=b"pgcache-entry")
+        for part in (_SIZE.pack(len(name)), name, _SIZE.pack(len(head)), head, body):
+            maker.update(part)
+        return maker.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a value holds of an entry; its age and its end are Redis' to say."""
+
+    row_description: bytes | None
+    rows: bytes
+    row_count: int
+    complete: bool
+    cost_ms: float
+    note: str
+
+    def entry(
+        self,
+        key: bytes,
+        tags: tuple[Tag, ...],
+        vector: Vector,
+        shared: bytes,
+        *,
+        stored_at: float,
+        expires_at: float,
+    ) -> Entry:
+        """The entry, with what this process knows of it."""
+        entry = Entry(
+            key,
+            row_description=self.row_description,
+            rows=self.rows,
+            row_count=self.row_count,
+            complete=self.complete,
+            tags=tags,
+            vector=vector,
+            stored_at=stored_at,
+            expires_at=expires_at,
+            cost_ms=self.cost_ms,
+            note=self.note,
+        )
+        entry.shared = shared
+        return entry
+
+
+def _unpack(body: bytes, key: bytes, complete: bool, is_described: bool, rows: int) -> Content:
+    if len(body) < _BODY.size:
+        raise BadValue("too short")
+    cost, *lengths = _BODY.unpack_from(body)
+    if _BODY.size + sum(lengths) != len(body):
+        raise BadValue("lengths do not fit")
+    parts = []
+    pos = _BODY.size
+    for length in lengths:
+        parts.append(body[pos : pos + length])
+        pos += length
+    found, description, content, note = parts
+    if found != key:
+        raise BadValue("another question's")
+    return Content(
+        description if is_described else None,
+        content,
+        rows,
+        complete,
+        cost,
+        note.decode("utf-8", "surrogateescape"),
+    )

@@ -1,0 +1,279 @@
+"""Asking the shared store: an entry, the right to run the query, or neither; and storing.
+
+One round trip asks for everything at once: the entry, whether what it depends on still stands,
+and, where there is none, the lease by which one proxy runs the query for all of them (P7). Results
+are filled by compare-and-set on what that same round trip said (T-11).
+
+Counterpart: ``space`` is the membership, ``proxy/`` asks. Must not know: sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.generations import Tag, Vector
+from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.codec import BadValue, Content
+from pgcache.cache.shared.keys import Keys, digest, spell
+from pgcache.cache.shared.space import Space
+
+log = structlog.get_logger("pgcache.store")
+
+# A large value travels longer than a question does; it keeps nobody waiting.
+_FILL_PATIENCE: Final = 5.0
+# So many executions of others may fail before a waiting query runs itself.
+_MAX_ATTEMPTS: Final = 3
+# What a lease's end is waited for beyond its own, in seconds.
+_GRACE: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question. ``lifetime`` in seconds bounds the age; ``limit`` is Execute's (0: all rows).
+
+    ``described``: with a RowDescription. ``fresh``: not from the store. ``leads``: run it for all.
+    ``at_hand``: an entry of the memory tier, if only its tokens have to be confirmed.
+    """
+
+    key: bytes
+    tags: tuple[Tag, ...]
+    lifetime: float
+    limit: int = 0
+    described: bool = False
+    fresh: bool = False
+    leads: bool = True
+    at_hand: Entry | None = None
+
+
+@dataclass(slots=True)
+class Grant:
+    """Leave to fill: tokens of the store and of this process from before the query was sent.
+
+    ``fence`` b'': without a lease. To be given back once, by ``fill`` or ``release``.
+    """
+
+    key: bytes
+    tags: tuple[Tag, ...]
+    shared: bytes
+    vector: Vector
+    fence: bytes
+    space: Space
+    keys: Keys
+    member: bytes
+    is_open: bool = True
+
+    def fill(self, entry: Entry) -> None:
+        """Store ``entry`` in the background; where the store refuses, it dies here as well."""
+        if self.is_open:
+            self.is_open = False
+            entry.shared = self.shared
+            self.space.link.background(_fill(self, entry))
+
+    def release(self, *, worth_it: bool = True) -> None:
+        """Nothing will be stored; others may try, unless it is not worth it."""
+        if self.is_open:
+            self.is_open = False
+            if self.fence:
+                self.space.leases.pop(self.fence, None)
+                self.space.link.background(_release(self, worth_it))
+
+
+async def look_up(space: Space, wanted: Wanted) -> Entry | Grant | None:
+    """An entry; or leave to run the query for all and fill; or None: run it alone.
+
+    Waits while another proxy runs it, at most ``flight_wait``. Never raises.
+    """
+    link = space.link
+    deadline = link.clock() + link.flight_wait
+    waited = False
+    for _ in range(_MAX_ATTEMPTS):
+        found = await _fetch(space, wanted)
+        while isinstance(found, _Busy):
+            waited = True
+            link.counts.waits += 1
+            left = deadline - link.clock()
+            if left <= 0:
+                return None
+            landed = await space.landings.wait(found.fence, min(left, found.seconds + _GRACE))
+            if landed is not None and not landed.worth_it:
+                return None
+            again = await _fetch(space, wanted)
+            if landed is not None and not landed.stored and isinstance(again, _Busy):
+                found = again
+                break  # one attempt more was in vain
+            found = again
+        if not isinstance(found, _Busy):
+            if waited and isinstance(found, Entry):
+                link.counts.waits_served += 1
+            return found
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """Somebody else runs the query; the lease ends after so many ``seconds`` if it is dead."""
+
+    fence: bytes
+    seconds: float
+
+
+async def _fetch(space: Space, wanted: Wanted) -> Entry | Grant | _Busy | None:
+    link, keys, at_hand = space.link, space.keys, wanted.at_hand
+    vector = space.generations.capture(wanted.tags)
+    if vector is None or keys is None or not space.is_usable:
+        return None
+    name, member, fence = digest(wanted.key), space.id, _new_fence(wanted)
+    sent = space.link.count_fetch()
+    try:
+        reply = await space.run(
+            "fetch",
+            [keys.state, keys.entry(name), keys.lease(name)],
+            secrets.token_bytes(12),
+            space.schema,
+            wanted.limit,
+            round(wanted.lifetime * 1000),
+            _wishes(wanted),
+            fence,
+            round(link.times.lease * 1000),
+            at_hand.shared if at_hand else b"",
+            *map(spell, wanted.tags),
+            patience=link.patience,
+        )
+    except StoreLost:
+        space.doubt()
+        return None
+    what = bytes(reply[0])
+    link.counts.confirmed += what == b"same"
+    if what == b"same":
+        return at_hand
+    if what == b"busy":
+        return _Busy(bytes(reply[2]), max(0, int(reply[3])) / 1000)
+    if what == b"miss":
+        if fence:
+            space.leases[fence] = keys.lease(name)
+        return Grant(wanted.key, wanted.tags, bytes(reply[1]), vector, fence, space, keys, member)
+    if what == b"hit":
+        return await _read(space, wanted, vector, keys.entry(name), reply, sent)
+    if what == b"schema":  # nothing may be served or filled by the catalogs at hand
+        space.redefined(bytes(reply[1]))
+    return None
+
+
+def _new_fence(wanted: Wanted) -> bytes:
+    return secrets.token_bytes(16) if wanted.leads else b""
+
+
+def _wishes(wanted: Wanted) -> bytes:
+    entry = b"" if wanted.fresh else b"e"
+    return entry + (b"d" if wanted.described else b"") + (b"l" if wanted.leads else b"")
+
+
+async def _read(
+    space: Space, wanted: Wanted, vector: Vector, name: bytes, reply: list[object], sent: float
+) -> Entry | None:
+    """The entry in a reply. Its age and its end are told by Redis' clock, and counted from when
+    the question was sent: the answer may have taken a while."""
+    link = space.link
+    shared, age, left, value = reply[1], reply[2], reply[3], reply[4]
+    assert isinstance(shared, bytes) and isinstance(value, bytes)
+    assert isinstance(age, int) and isinstance(left, int)
+    try:
+        if len(value) >= link.codec.min_bytes:
+            content = await asyncio.to_thread(link.codec.decode, name, value, wanted.key, shared)
+        else:
+            content = link.codec.decode(name, value, wanted.key, shared)
+    except BadValue as error:
+        link.counts.bad_values += 1
+        log.warning("a value in the store was refused", why=str(error))
+        return None
+    if left < 0:
+        return None  # without an end, or gone
+    link.counts.hits += 1
+    return _entry(content, wanted, vector, shared, sent - age / 1000, sent + left / 1000)
+
+
+def _entry(
+    content: Content,
+    wanted: Wanted,
+    vector: Vector,
+    shared: bytes,
+    stored_at: float,
+    expires_at: float,
+) -> Entry:
+    return content.entry(
+        wanted.key,
+        wanted.tags,
+        vector,
+        shared,
+        stored_at=stored_at,
+        expires_at=expires_at,
+    )
+
+
+async def _fill(grant: Grant, entry: Entry) -> None:
+    space, keys = grant.space, grant.keys
+    link = space.link
+    name = digest(grant.key)
+    try:
+        stored = await _store(grant, entry, keys.entry(name), keys.lease(name))
+    except StoreLost as error:
+        log.info("not stored", why=str(error))
+        stored = False
+    finally:
+        space.leases.pop(grant.fence, None)
+    if stored:
+        link.counts.fills += 1
+        link.counts.fill_bytes += entry.size
+    else:
+        link.counts.fills_refused += 1
+        entry.kill()
+
+
+async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
+    space = grant.space
+    link, codec = space.link, space.link.codec
+    if codec.is_large(entry):
+        value = await asyncio.to_thread(codec.encode, name, entry, grant.shared)
+    else:
+        value = codec.encode(name, entry, grant.shared)
+    before, after = codec.around_time(value)
+    now = link.clock()
+    left = round((entry.expires_at - now) * 1000)
+    if left <= 0 or space.id != grant.member or not space.is_joined:
+        await _release(grant, True)
+        return False
+    reply = await space.run(
+        "fill",
+        [grant.keys.state, name, lease, grant.keys.channel],
+        grant.fence,
+        left,
+        round((now - entry.stored_at) * 1000),
+        grant.shared,
+        before,
+        after,
+        *map(spell, grant.tags),
+        patience=_FILL_PATIENCE,
+    )
+    return bytes(reply[0]) == b"stored"
+
+
+async def _release(grant: Grant, worth_it: bool) -> None:
+    space, keys = grant.space, grant.keys
+    if space.id != grant.member or not space.is_joined:
+        return
+    try:
+        await space.run(
+            "release",
+            [keys.state, keys.lease(digest(grant.key)), keys.channel],
+            grant.fence,
+            b"-" if worth_it else b"!",
+            patience=space.link.patience,
+        )
+    except StoreLost:
+        space.doubt()

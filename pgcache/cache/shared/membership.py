@@ -1,0 +1,381 @@
+"""One database's part of the shared store, as this proxy sees it: its membership.
+
+A proxy *joins* a database: it gets a lease in the store, which it renews with every beat. A beat
+that comes back through the channel proves that everything said before has been heard; for a while
+after it the memory tier may be used. While any member's lease has run out nothing is served: it
+may be writing without being heard. So a member that cannot announce a write waits until all others
+must have noticed that, and then goes on (P6, T-14).
+
+Counterpart: ``space`` says what is to be announced. Must not know: what a tag means, sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import structlog
+
+from pgcache.cache.shared.burial import bury
+from pgcache.cache.shared.channel import Beat, Landed, Moved, Redefined, parse_message
+from pgcache.cache.shared.client import Reply, StoreChanged, StoreLost, Subscription
+from pgcache.cache.shared.generations import SharedGenerations
+from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
+from pgcache.cache.shared.landings import Landings
+from pgcache.cache.shared.link import Health, Link, new_id
+from pgcache.cache.shared.members import parse_members
+
+log = structlog.get_logger("pgcache.store")
+
+_KEPT_MS: Final = 7 * 24 * 3600 * 1000  # an unused database's state is forgotten after a week
+_MAX_FORMER: Final = 8
+
+
+History = tuple[object, ...]  # what tells a database, since its server started, from all others
+
+
+class Owner(Protocol):
+    """The database that a space belongs to."""
+
+    def told_redefined(self) -> None:
+        """Definitions changed elsewhere: the catalogs have to be read again."""
+
+
+class Membership:
+    """One database's membership. ``generations`` are the database's."""
+
+    def __init__(
+        self, link: Link, database: str, owner: Owner, generations: SharedGenerations
+    ) -> None:
+        # for its life
+        self.link = link
+        self.database = database
+        self.generations = generations
+        self.landings = Landings()
+        self.leases: dict[bytes, bytes] = {}  # fence to key: renewed with every beat
+        self._owner = owner
+        # the origin's history that it is about
+        self.keys: Keys | None = None
+        self._history: History = ()
+        self._task: asyncio.Task[None] | None = None
+        # the membership
+        self.id = b""
+        self.schema = b""  # the definitions' token that the catalogs at hand belong to
+        self._former: list[bytes] = []
+        self._joined = False
+        self._era = -1
+        self._settled = False  # nobody may be writing unheard
+        self._suspect = False
+        self._unheard = False  # a write went ahead without being announced
+        self._confirmed = float("-inf")  # when the store last answered a beat
+        self._trusted_until = float("-inf")
+        self._beats: dict[int, float] = {}
+        self._number = 0
+        self._wake = asyncio.Event()  # something has changed: beat at once
+        self._entering: asyncio.Event | None = None  # an attempt is underway: wait for its end
+        self._attempted = asyncio.Event()  # the first attempt to join is over
+        self._joining = asyncio.Event()  # set while joined
+
+    # -- what is asked of it
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether announcements are heard."""
+        return self._joined and self._era == self.link.era
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a read may ask the store."""
+        return self.is_joined and self._settled and not self._suspect
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything may be served or filled at all."""
+        return self.is_joined and self._settled
+
+    def is_trusted(self, now: float) -> bool:
+        """Whether the memory tier holds what the store does, as far as anybody was told."""
+        return self._trusted_until > now and self._settled and self.is_joined
+
+    def meet(self, history: History) -> None:
+        """The origin's history is known: take part in what is said about it (S-15)."""
+        if history == self._history:
+            return
+        self._history = history
+        keys = build_keys(self.link.prefix, *history)
+        before, self.keys = self.keys, keys
+        if self._task is not None:
+            self._task.cancel()
+            self._drop_out("the origin has another history")
+        if before is not None and self.id:
+            self.link.background(self._leave(before, self.id))
+        self._former.clear()
+        self._task = self.link.background(self._run(keys))
+
+    async def close(self) -> None:
+        """Leave: others need not wait for this process any more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if self.keys is not None and self.is_joined:
+            await self._leave(self.keys, self.id)
+        self._joined = False
+
+    def doubt(self) -> None:
+        """A read had no answer: do without until a beat has one."""
+        if self.is_joined and not self._suspect:
+            self._suspect = True
+            self.link.set_state(self.database, Health.SUSPECT, "a read had no answer")
+            self.look_again()
+
+    async def run(self, name: str, keys: list[bytes], *arguments: Any, patience: float) -> Reply:
+        """Run a script as this member. Raises StoreLost, also where the server is another one, or
+        no longer knows this member."""
+        link, era = self.link, self.link.era
+        try:
+            async with asyncio.timeout(patience):
+                reply = await link.client.run(name, keys, self.id, *arguments)
+        except StoreChanged:
+            if link.era == era:
+                link.changed_server()
+            link.counts.failures += 1
+            raise
+        except TimeoutError as error:
+            link.counts.failures += 1
+            raise StoreLost(f"no answer within {patience * 1000:g} ms") from error
+        except StoreLost:
+            link.counts.failures += 1
+            raise
+        if link.era != era:
+            raise StoreLost("the server has changed meanwhile")
+        if reply[0] == b"gone":
+            raise StoreLost("the store does not know this proxy any more")
+        return reply
+
+    @property
+    def patience(self) -> float:
+        """How long an announcement or a beat may take, in seconds; a read waits for less."""
+        return self.link.times.lease / 2
+
+    # -- the membership
+
+    async def _run(self, keys: Keys) -> None:
+        pause = 0.0
+        while True:
+            try:
+                own = keys.channel + b":" + (fresh := new_id())
+                async with self.link.client.subscribe(keys.channel, own) as channel:
+                    await self._enter(keys, fresh)
+                    pause = 0.0
+                    await self._live(keys, own, channel)
+            except StoreLost as error:
+                self._drop_out(str(error))
+            finally:
+                self._attempted.set()
+            await asyncio.sleep(pause)
+            longest = self.link.times.longest_pause
+            pause = min(longest, max(0.02, pause * 2))
+
+    async def _enter(self, keys: Keys, fresh: bytes) -> None:
+        over = self._entering = asyncio.Event()
+        try:
+            await self._join(keys, fresh)
+        finally:
+            self._entering = None
+            over.set()
+
+    async def _join(self, keys: Keys, fresh: bytes) -> None:
+        """Become a member under a new id: what was sent under the old one is refused from now."""
+        link, times = self.link, self.link.times
+        if self.id:
+            self._former = [*self._former, self.id][-_MAX_FORMER:]
+        self.id = fresh
+        was_changed = self._era not in (-1, link.era)
+        while True:
+            lost, self._unheard = self._unheard or was_changed, False
+            try:
+                reply = await self.run(
+                    "join",
+                    [keys.state, keys.channel],
+                    ms(times.lease),
+                    link.life_pid(),
+                    link.configuration,
+                    int(lost),
+                    secrets.token_bytes(16),
+                    ms(times.quarantine),
+                    *self._former,
+                    patience=self.patience,
+                )
+                break
+            except StoreChanged:
+                was_changed = self._era != -1
+                self._unheard = self._unheard or lost
+                await link.client.load(keys.state)
+            except StoreLost:
+                self._unheard = self._unheard or lost
+                raise
+        await self._become_member(keys, bytes(reply[1]))
+
+    async def _become_member(self, keys: Keys, schema: bytes) -> None:
+        self._era, self.schema = self.link.era, schema
+        self._confirmed = self.link.clock()
+        await self._tell_again(keys)
+        if self._unheard:
+            raise StoreLost("a write went ahead while the store was being joined")
+        self._former.clear()
+        self.generations.hear(None)  # the memory tier starts empty
+        self._owner.told_redefined()  # the catalogs at hand may be older than the token
+        self._suspect = self._settled = False
+        self._joined = True
+        self._joining.set()
+        self._attempted.set()
+
+    def owner_id(self, number: int) -> bytes:
+        """What a lock of this member is called."""
+        return self.id + b"-%07x" % (number & 0xFFFFFFF)
+
+    async def _tell_again(self, keys: Keys) -> None:
+        """Locks that are held must stand under the new id as well."""
+        for lock in list(self.generations.held.values()):
+            await self.run(
+                "lock",
+                [keys.state, keys.channel],
+                self.owner_id(lock.number),
+                lock.pid,
+                *fields(lock.tags),
+                patience=self.patience,
+            )
+
+    async def _live(self, keys: Keys, own: bytes, channel: Subscription) -> None:
+        """Beat, and hear what the others say, until either fails."""
+        loop = asyncio.get_running_loop()
+        tasks = {loop.create_task(self._listen(channel)), loop.create_task(self._beat(keys, own))}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self, channel: Subscription) -> None:
+        while True:
+            data = await channel.next()
+            try:
+                message = parse_message(data)
+            except ValueError as error:
+                raise StoreLost(f"a message that makes no sense: {error}") from error
+            if isinstance(message, Moved):
+                if message.sender != self.id:
+                    self.generations.hear(message.tags)
+            elif isinstance(message, Redefined):
+                self.redefined(message.token, is_own=message.sender == self.id)
+            elif isinstance(message, Landed):
+                self.landings.land(message)
+            else:
+                self._heard_back(message)
+
+    def redefined(self, token: bytes, *, is_own: bool = False) -> None:
+        """The definitions' token is this one now."""
+        if token != self.schema or not is_own:
+            self.schema = token
+            self.generations.hear(None)
+            self._owner.told_redefined()
+
+    async def _beat(self, keys: Keys, own: bytes) -> None:
+        times = self.link.times
+        while True:
+            self._wake.clear()
+            self._number += 1
+            sent = self._beats[self._number] = self.link.clock()
+            leases = dict(self.leases)
+            reply = await self.run(
+                "beat",
+                [keys.state, own, *leases.values()],
+                ms(times.lease),
+                self.link.life_pid(),
+                self._number,
+                _KEPT_MS,
+                self.link.configuration,
+                *leases,
+                patience=self.patience,
+            )
+            self._confirmed = self.link.clock()
+            self._look_around(keys, reply)
+            if self.link.clock() - sent > times.lease:
+                raise StoreLost("the lease ran out")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(times.beat):
+                    await self._wake.wait()
+            if not self.is_joined:
+                raise StoreLost("an announcement was not heard, or the server has changed")
+            if len(self._beats) * times.beat > times.silence:
+                raise StoreLost("beats are not heard back")
+            if self.link.clock() >= self._trusted_until:
+                self.generations.touch()  # the fast lane asks nobody else
+
+    def _look_around(self, keys: Keys, reply: Reply) -> None:
+        """Who else is there, and whether somebody may be writing unheard."""
+        now, until = int(reply[2]), int(float(reply[3]))
+        others = [m for m in parse_members(bytes(reply[1])) if m.id != self.id]
+        for other in others:
+            self.link.compare(other.configuration)
+        absent = [other for other in others if other.until < now]
+        settled = not absent and until <= now
+        if settled is not self._settled:
+            self._settled = settled
+            self.generations.touch()
+        self._suspect = False
+        why = "a proxy is cut off from the store" if absent else ""
+        state = Health.HEALTHY if settled else Health.SETTLING
+        self.link.set_state(self.database, state, why)
+        if absent:
+            self.link.background(bury(self, keys, absent, now))
+
+    def _heard_back(self, beat: Beat) -> None:
+        sent = self._beats.get(beat.number)
+        for number in [n for n in self._beats if n <= beat.number]:
+            del self._beats[number]
+        if sent is not None:
+            self._trusted_until = max(self._trusted_until, sent + self.link.times.trust)
+
+    def look_again(self) -> None:
+        """Beat at once."""
+        self._wake.set()
+
+    # -- losing it
+
+    def lose(self, why: str) -> None:
+        """An announcement was not heard, or nobody knows: join anew, and say it again then."""
+        self._drop_out(why)
+        self.look_again()
+
+    def _drop_out(self, why: str) -> None:
+        if self._joined:
+            self.link.counts.losses += 1
+        self._joined = self._settled = False
+        self._joining.clear()
+        self._trusted_until = float("-inf")
+        self._beats.clear()
+        self.landings.give_up()
+        self.leases.clear()
+        self.generations.touch()
+        self.link.set_state(self.database, Health.DEGRADED, why)
+
+    async def _leave(self, keys: Keys, member: bytes) -> None:
+        with suppress(StoreLost, TimeoutError):
+            async with asyncio.timeout(self.link.patience):
+                await self.link.client.run("leave", [keys.state], member)
+
+
+def fields(tags: frozenset[Any] | None) -> list[bytes]:
+    return [EVERYTHING] if tags is None else sorted(map(spell, tags))
+
+
+def ms(seconds: float) -> int:
+    return round(seconds * 1000)

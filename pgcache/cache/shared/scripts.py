@@ -1,0 +1,348 @@
+"""What Redis does in one step, as Lua. Everything that must be true at once is asked at once.
+
+One hash holds a database's whole state, so that it is lost as a whole or not at all (T-13):
+
+    p            the members: one record of 47 characters for each proxy
+                 (id 16, end of its lease in ms 13, pid of its sign of life 10, configuration 8)
+    q            until when a new state is not used: a proxy that has not yet found out that the
+                 old one was lost may be writing without being heard (T-14)
+    * and $      tokens of everything, and of the definitions
+    r<oid> n<name>   a tag's token; missing means unknown, and whoever needs it makes a new one
+    o<owner>     a lock: pid of the backend 10, when 13, then its tags, each with its length
+
+A locked tag holds, instead of its token, ``L`` and the ids (24 characters) of its owners: the lock
+*replaces* the token (T-10). Giving up the last lock deletes the field. Tokens are 16 random bytes,
+so that no length can be taken for the other.
+
+Every script begins by asking whether the caller is a member. One that is not (its state was lost,
+or its lease ran out and somebody saw to its locks) is told so and does nothing. While another
+member's lease has run out, nothing is served or filled: it may be writing without being heard.
+Times are Redis' own clock. Must not know: redis, the library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Final
+
+# Lengths that ``_COMMON`` takes apart.
+MEMBER: Final = 16
+OWNER: Final = 24  # a member's id, '-', and a number: no other cut of a list can look like one
+RECORD: Final = 47
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's text, and the name by which Redis knows it once it has seen it."""
+
+    name: str
+    text: bytes
+    sha: bytes
+
+
+def build_scripts(process: str) -> dict[str, Script]:
+    """All scripts, with texts of this process' own.
+
+    A server that does not know them has not seen this process before: it has restarted, or it is
+    another one after a failover, and may have lost what it was told (T-13). Redis 7 neither
+    replicates nor saves scripts, so that this cannot be missed, and costs nothing.
+    """
+    found = {}
+    for name, body in _BODIES.items():
+        text = f"-- {process} {name}\n{_COMMON}\n{body}".encode()
+        found[name] = Script(name, text, sha1(text, usedforsecurity=False).hexdigest().encode())
+    return found
+
+
+_COMMON: Final = r"""
+local state, me = KEYS[1], ARGV[1]
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+
+-- 'ok'; 'gone': not a member; 'absent': another member's lease has run out, or the state is new
+local function standing()
+  local found = redis.call('HMGET', state, 'p', 'q')
+  local p, q = found[1], found[2]
+  if not p then return 'gone' end
+  local known, absent = false, q and tonumber(q) > now
+  for i = 1, #p, 47 do
+    if string.sub(p, i, i + 15) == me then known = true
+    elseif tonumber(string.sub(p, i + 16, i + 28)) < now then absent = true end
+  end
+  if not known then return 'gone' end
+  if absent then return 'absent' end
+  return 'ok'
+end
+
+local function is_lock(v) return v and #v ~= 16 end
+
+-- the tokens of everything, the definitions and ARGV[first..], as one string; those that are
+-- missing are made of the nonce where there is one. nil where one is locked, or cannot be made
+local function vector(first, nonce)
+  local names = {'*', '$'}
+  for i = first, #ARGV do names[#names + 1] = ARGV[i] end
+  local out = {}
+  for from = 1, #names, 1000 do
+    local upto = math.min(from + 999, #names)
+    local found = redis.call('HMGET', state, unpack(names, from, upto))
+    for i = from, upto do
+      local v = found[i - from + 1]
+      if not v then
+        if not nonce then return nil end
+        v = nonce .. struct.pack('>I4', i)
+        redis.call('HSET', state, names[i], v)
+      elseif is_lock(v) then return nil end
+      out[i] = v
+    end
+  end
+  return table.concat(out), out[2]
+end
+
+-- kill what depends on a tag; one that is locked is dead already, and stays locked
+local function move(tag)
+  if not is_lock(redis.call('HGET', state, tag)) then redis.call('HDEL', state, tag) end
+end
+
+local function give_up(owner, tag)
+  local v = redis.call('HGET', state, tag)
+  if not is_lock(v) then
+    if v then redis.call('HDEL', state, tag) end
+    return
+  end
+  local kept = 'L'
+  for i = 2, #v, 24 do
+    local other = string.sub(v, i, i + 23)
+    if other ~= owner then kept = kept .. other end
+  end
+  if kept == 'L' then redis.call('HDEL', state, tag) else redis.call('HSET', state, tag, kept) end
+end
+
+-- release a lock whose record is known; its tags as they are packed
+local function release(owner)
+  local record = redis.call('HGET', state, 'o' .. owner)
+  if not record then return nil end
+  local tags, pos = string.sub(record, 24), 1
+  while pos < #tags do
+    local size = struct.unpack('>I4', string.sub(tags, pos, pos + 3))
+    give_up(owner, string.sub(tags, pos + 4, pos + 3 + size))
+    pos = pos + 4 + size
+  end
+  redis.call('HDEL', state, 'o' .. owner)
+  return tags
+end
+
+local function pack(first)
+  local out = {}
+  for i = first, #ARGV do out[#out + 1] = struct.pack('>I4', #ARGV[i]) .. ARGV[i] end
+  return table.concat(out)
+end
+
+local function owners_of(member)
+  local out, cursor = {}, '0'
+  repeat
+    local step = redis.call('HSCAN', state, cursor, 'MATCH', 'o' .. member .. '*', 'COUNT', 1000)
+    cursor = step[1]
+    for i = 1, #step[2], 2 do out[#out + 1] = string.sub(step[2][i], 2) end
+  until cursor == '0'
+  return out
+end
+
+local function without(p, member)
+  local out = ''
+  for i = 1, #p, 47 do
+    if string.sub(p, i, i + 15) ~= member then out = out .. string.sub(p, i, i + 46) end
+  end
+  return out
+end
+
+local function tell(channel, kind, text) redis.call('SPUBLISH', channel, kind .. me .. text) end
+"""
+
+# KEYS: state, channel. ARGV: id, lease ms, pid, configuration, lost ('1': writes went unheard),
+# nonce (16), quarantine ms, the ids this process had before
+_JOIN: Final = r"""
+if redis.call('EXISTS', state) == 0 then redis.call('HSET', state, 'q', now + ARGV[7]) end
+local p = redis.call('HGET', state, 'p') or ''
+local lost = ARGV[5] == '1'
+for i = 8, #ARGV do
+  for _, owner in ipairs(owners_of(ARGV[i])) do release(owner) end
+  p = without(p, ARGV[i])
+end
+p = without(p, me) .. string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[4])
+redis.call('HSET', state, 'p', p)
+if lost then
+  move('*')
+  redis.call('HSET', state, '$', ARGV[6])
+  tell(KEYS[2], 's', ARGV[6])
+else
+  redis.call('HSETNX', state, '$', ARGV[6])
+end
+return {'ok', redis.call('HGET', state, '$')}
+"""
+
+# KEYS: state, own channel, leases… ARGV: id, lease ms, pid, number of the beat, days to keep in
+# ms, configuration, fences…
+_BEAT: Final = r"""
+local p = redis.call('HGET', state, 'p')
+if not p or without(p, me) == p then return {'gone'} end
+local mine = string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[6])
+p = without(p, me) .. mine
+redis.call('HSET', state, 'p', p)
+redis.call('PEXPIRE', state, ARGV[5])
+for i = 7, #ARGV do
+  local lease = redis.call('GETRANGE', KEYS[i - 4], 0, 15)
+  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 4], ARGV[2]) end
+end
+redis.call('SPUBLISH', KEYS[2], 'b' .. me .. ARGV[4])
+return {'ok', p, string.format('%013d', now), redis.call('HGET', state, 'q') or '0'}
+"""
+
+# KEYS: state. ARGV: id
+_LEAVE: Final = r"""
+local p = redis.call('HGET', state, 'p')
+if p and #owners_of(me) == 0 then redis.call('HSET', state, 'p', without(p, me)) end
+return {'ok'}
+"""
+
+# KEYS: state, entry, lease. ARGV: id, nonce (12), definitions' token, limit, oldest ms, wishes
+# (e: an entry, d: a described one, l: a lease), fence (16), lease ms, a vector that would do, tags…
+_FETCH: Final = r"""
+local is = standing()
+if is ~= 'ok' then return {is} end
+local wanted, schema = vector(10, ARGV[2])
+if not wanted then return {'locked'} end
+if schema ~= ARGV[3] then return {'schema', schema} end
+if ARGV[9] == wanted then return {'same'} end
+local wishes = ARGV[6]
+if string.find(wishes, 'e', 1, true) then
+  local v = redis.call('GET', KEYS[2])
+  if v and #v > 25 and string.sub(v, 26, 25 + #wanted) == wanted
+      and string.sub(v, 1, 4) == string.char(112, 103, 99, 1) then
+    local flags, rows = string.byte(v, 5), struct.unpack('>I4', string.sub(v, 7, 10))
+    local limit, age = tonumber(ARGV[4]), now - tonumber(string.sub(v, 13, 25))
+    if (flags % 2 == 1 or (limit > 0 and limit <= rows)) and age < tonumber(ARGV[5])
+        and (flags % 4 >= 2 or not string.find(wishes, 'd', 1, true)) then
+      return {'hit', wanted, age, redis.call('PTTL', KEYS[2]), v}
+    end
+  end
+end
+if string.find(wishes, 'l', 1, true) then
+  local lease = redis.call('GET', KEYS[3])
+  if lease and string.sub(lease, 17) == wanted then
+    return {'busy', wanted, string.sub(lease, 1, 16), redis.call('PTTL', KEYS[3])}
+  end
+  redis.call('SET', KEYS[3], ARGV[7] .. wanted, 'PX', ARGV[8])
+end
+return {'miss', wanted}
+"""
+
+# KEYS: state, entry, lease, channel. ARGV: id, fence ('': none), life ms, age ms, vector, the
+# value before and after its time, tags…
+_FILL: Final = r"""
+local fence, is = ARGV[2], standing()
+local outcome = is
+if is == 'ok' then
+  if vector(8) ~= ARGV[5] then outcome = 'moved' else outcome = 'stored' end
+end
+if fence ~= '' then
+  if redis.call('GETRANGE', KEYS[3], 0, 15) ~= fence then
+    if outcome == 'stored' then outcome = 'overtaken' end
+  else
+    redis.call('DEL', KEYS[3])
+  end
+end
+if outcome == 'stored' then
+  local value = ARGV[6] .. string.format('%013d', now - ARGV[4]) .. ARGV[7]
+  redis.call('SET', KEYS[2], value, 'PX', ARGV[3])
+end
+if fence ~= '' then tell(KEYS[4], 'f', fence .. (outcome == 'stored' and '+' or '-')) end
+return {outcome}
+"""
+
+# KEYS: state, lease, channel. ARGV: id, fence, '-' (others may try) or '!' (not worth it)
+_RELEASE: Final = r"""
+if redis.call('GETRANGE', KEYS[2], 0, 15) == ARGV[2] then redis.call('DEL', KEYS[2]) end
+tell(KEYS[3], 'f', ARGV[2] .. ARGV[3])
+return {'ok'}
+"""
+
+# KEYS: state, channel. ARGV: id, owner, pid, tags…
+_LOCK: Final = r"""
+if standing() == 'gone' then return {'gone'} end
+local owner = ARGV[2]
+for i = 4, #ARGV do
+  local v = redis.call('HGET', state, ARGV[i])
+  if not is_lock(v) then v = 'L' end
+  if not string.find(v, owner, 2, true) then v = v .. owner end
+  redis.call('HSET', state, ARGV[i], v)
+end
+local tags = pack(4)
+redis.call('HSET', state, 'o' .. owner, string.format('%010d%013d', ARGV[3], now) .. tags)
+tell(KEYS[2], 'm', tags)
+return {'ok'}
+"""
+
+# KEYS: state, channel. ARGV: id, owner, the lock's tags…
+_UNLOCK: Final = r"""
+if standing() == 'gone' then return {'gone'} end
+if release(ARGV[2]) then return {'ok'} end
+for i = 3, #ARGV do give_up(ARGV[2], ARGV[i]) end
+tell(KEYS[2], 'm', pack(3))
+return {'ok'}
+"""
+
+# KEYS: state, channel. ARGV: id, the definitions' new token ('': they stay), tags…
+_MOVE: Final = r"""
+if standing() == 'gone' then return {'gone'} end
+for i = 3, #ARGV do move(ARGV[i]) end
+if ARGV[2] ~= '' then
+  redis.call('HSET', state, '$', ARGV[2])
+  tell(KEYS[2], 's', ARGV[2])
+end
+if #ARGV > 2 then tell(KEYS[2], 'm', pack(3)) end
+return {'ok'}
+"""
+
+# KEYS: state. ARGV: id, another member. Returns its locks: owner, record, owner, …
+_LOCKS: Final = r"""
+if standing() == 'gone' then return {'gone'} end
+local out = {'ok'}
+for _, owner in ipairs(owners_of(ARGV[2])) do
+  out[#out + 1] = owner
+  out[#out + 1] = string.sub(redis.call('HGET', state, 'o' .. owner), 1, 23)
+end
+return out
+"""
+
+# KEYS: state, channel. ARGV: id, an absent member that is gone for good, its owners whose
+# backends are. It is forgotten when none is left.
+_CLEAR: Final = r"""
+local p = redis.call('HGET', state, 'p')
+if standing() == 'gone' then return {'gone'} end
+for i = 1, #p, 47 do
+  if string.sub(p, i, i + 15) == ARGV[2] and tonumber(string.sub(p, i + 16, i + 28)) >= now then
+    return {'back'}
+  end
+end
+for i = 3, #ARGV do
+  local tags = release(ARGV[i])
+  if tags then tell(KEYS[2], 'm', tags) end
+end
+if #owners_of(ARGV[2]) == 0 then redis.call('HSET', state, 'p', without(p, ARGV[2])) end
+return {'ok'}
+"""
+
+_BODIES: Final = {
+    "join": _JOIN,
+    "beat": _BEAT,
+    "leave": _LEAVE,
+    "fetch": _FETCH,
+    "fill": _FILL,
+    "release": _RELEASE,
+    "lock": _LOCK,
+    "unlock": _UNLOCK,
+    "move": _MOVE,
+    "locks": _LOCKS,
+    "clear": _CLEAR,
+}

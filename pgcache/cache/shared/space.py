@@ -1,0 +1,96 @@
+"""One database's part of the shared store, as this proxy sees it: what it announces.
+
+A session sends nothing that may commit before the others know of its locks, and tells of no
+success before they know what has moved. A proxy that cannot reach the store waits until they must
+have noticed that they do not hear it, and goes on (P6, T-14): the next time it joins, everything is
+taken to have moved.
+
+Counterpart: ``generations`` issues what is announced here, ``membership`` says whether anybody
+hears it, ``lookup`` fetches and fills. Must not know: what a tag means, sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.generations import Heard, SharedGenerations, SharedLock
+from pgcache.cache.shared.link import Link
+from pgcache.cache.shared.membership import Membership, Owner, fields
+
+
+class Space(Membership):
+    """Membership and announcements. ``generations`` is made here."""
+
+    def __init__(self, link: Link, database: str, owner: Owner) -> None:
+        super().__init__(link, database, owner, SharedGenerations(self))
+
+    # -- announcements (``Announcer``)
+
+    def lock(self, lock: SharedLock) -> Heard:
+        """Announce a lock."""
+        tags = fields(lock.tags)
+        return self._announce(
+            lambda: ("lock", [self.owner_id(lock.number), lock.pid, *tags]),
+            lambda: self.generations.held.get(lock.number) is lock,
+        )
+
+    def unlock(self, lock: SharedLock) -> Heard:
+        """Announce the end of a lock."""
+        tags = fields(lock.tags)
+        return self._announce(lambda: ("unlock", [self.owner_id(lock.number), *tags]))
+
+    def move(self, tags: frozenset[Any] | None, *, redefined: bool) -> Heard:
+        """Announce a move."""
+        token = b""
+        if redefined:
+            token = self.schema = secrets.token_bytes(16)
+        return self._announce(lambda: ("move", [token, *fields(tags)]))
+
+    def _announce(
+        self,
+        build: Callable[[], tuple[str, list[Any]]],
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Heard:
+        return self.link.background(self._say(build, is_wanted))
+
+    async def _say(
+        self, build: Callable[[], tuple[str, list[Any]]], is_wanted: Callable[[], bool]
+    ) -> None:
+        """Have the others know; returns when they do, or when they have stopped serving anything
+        that this process may change. Never raises."""
+        while is_wanted():
+            keys = self.keys
+            if self.is_joined and keys is not None:
+                name, arguments = build()
+                state = [keys.state, keys.channel]
+                try:
+                    await self.run(name, state, *arguments, patience=self.patience)
+                except StoreLost as error:
+                    self.lose(str(error))
+                else:
+                    return
+            elif self._entering is not None:
+                await self._entering.wait()
+            elif not await self._joined_before_silence():
+                # They have been waiting for this process since: the next join tells everything.
+                self._unheard = True
+                self.link.counts.unheard += 1
+                return
+
+    async def _joined_before_silence(self) -> bool:
+        """Wait until joined, or until nobody serves any more what this process may change."""
+        if self._era == -1:  # it never was: a first attempt is underway
+            left = 0.0 if self._attempted.is_set() else self.link.times.lease
+        else:
+            left = self._confirmed + self.link.times.silence - self.link.clock()
+        if left <= 0:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await self._joining.wait()
+        return self._joining.is_set() or self._entering is not None

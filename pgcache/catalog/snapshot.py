@@ -1,0 +1,198 @@
+"""The schema of one database as it stood at one moment: immutable, pure, asked by ``policy/``.
+
+Counterpart: ``loader.py`` fills ``Rows``. The parts: ``resolve`` (names), ``functions`` and
+``datatypes`` (verdicts), ``reads`` and ``writes`` (closures). No I/O, no cache, no wire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from pgcache.catalog.datatypes import DataTypes
+from pgcache.catalog.definitions import Definitions, expand
+from pgcache.catalog.functions import Functions, merge, unknown_function, unsafe
+from pgcache.catalog.model import (
+    EVERYTHING,
+    FunctionVerdict,
+    ReadClosure,
+    Relation,
+    Server,
+    Tags,
+)
+from pgcache.catalog.reads import Reads
+from pgcache.catalog.resolve import Families, Resolver
+from pgcache.catalog.rows import Rows
+from pgcache.catalog.writes import Writes
+from pgcache.errors.reasons import Reason, Refusal
+from pgcache.sql.model import Name
+
+__all__ = ["EVERYTHING", "Snapshot", "build_snapshot"]
+
+_DIGEST_BYTES: Final = 16
+
+Declared = Mapping[str, tuple[str, ...]]
+
+
+class Snapshot:
+    """What PostgreSQL's catalogs say, as far as caching is concerned.
+
+    Safe to share and to keep: nothing in it changes but remembered answers.
+    """
+
+    __slots__ = (
+        "_functions",
+        "_reads",
+        "_resolver",
+        "_types",
+        "_writes",
+        "digest",
+        "has_event_triggers",
+        "has_writing_types",
+        "mark",
+        "roles",
+        "schemas",
+        "server",
+        "setting_names",
+        "undeclared",
+        "unsafe_operators",
+        "writing_operators",
+    )
+
+    def __init__(self, rows: Rows, declared: Declared | None = None) -> None:
+        self.server: Server = rows.server
+        self.mark = rows.mark
+        self.digest = _digest(rows, declared or {})
+        self._resolver = resolver = Resolver(rows.server.database, rows.relations)
+        families = Families((row.child, row.parent) for row in rows.inherits)
+        definitions = Definitions(rows)
+        self.setting_names = definitions.settings
+        self.has_event_triggers = bool(rows.event_triggers)
+        self.roles: Mapping[str, int] = {role.name: role.oid for role in rows.roles}
+        named = (rows.relations, rows.functions, rows.types)
+        self.schemas = tuple(sorted({row.schema for part in named for row in part}))
+        tables, self.undeclared = _resolve_declared(declared or {}, resolver)
+        read = {
+            name: None if oids is None else expand(oids, resolver.by_oid, families, definitions)
+            for name, oids in tables.items()
+        }
+        self._functions = functions = Functions(rows.functions, rows.operators, read)
+        self._types = types = DataTypes(rows, functions)
+        self.has_writing_types = types.any_writing
+        self._reads = Reads(rows, resolver, families, definitions, functions, types)
+        self._writes = Writes(
+            rows, resolver, families, definitions, functions, types, tables, reads=self._reads
+        )
+        judged = [(row.name, self._functions.by_oid(row.function)) for row in rows.operators]
+        self.unsafe_operators = frozenset(name for name, verdict in judged if unsafe(verdict))
+        self.writing_operators = frozenset(name for name, verdict in judged if verdict.may_write)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.database} {self.digest}>"
+
+    @property
+    def database(self) -> str:
+        """The database's name."""
+        return self.server.database
+
+    @property
+    def database_oid(self) -> int:
+        """The database's OID."""
+        return self.server.database_oid
+
+    @property
+    def server_version(self) -> int:
+        """server_version_num of the origin."""
+        return self.server.version
+
+    @property
+    def system_identifier(self) -> str:
+        """The cluster's identifier, '' where the role may not read it."""
+        return self.server.system_identifier
+
+    @property
+    def relations(self) -> Mapping[int, Relation]:
+        """All relations by OID, for display and for change capture."""
+        return self._resolver.by_oid
+
+    def find(self, name: Name, path: tuple[str, ...]) -> tuple[Relation, ...]:
+        """All relations that ``name`` may mean under ``path``, pg_catalog's included.
+
+        ``path`` is the effective search path without implicit schemas. Empty: no such relation.
+        """
+        return self._resolver.find(name, path)
+
+    def relation(self, oid: int) -> Relation | None:
+        """The relation of that OID."""
+        return self._resolver.by_oid.get(oid)
+
+    def read_closure(self, relations: Iterable[tuple[Relation, bool]]) -> ReadClosure:
+        """Everything that reading the relations depends on; the flag is ONLY."""
+        return self._reads.closure(relations)
+
+    def write_closure(self, relations: Iterable[Relation], *, cascade: bool = False) -> Tags:
+        """All that a write to the relations may change; ``cascade`` is TRUNCATE … CASCADE."""
+        return self._writes.closure(relations, cascade=cascade)
+
+    def function(
+        self, name: Name, path: tuple[str, ...], nargs: int, literal: str | None
+    ) -> FunctionVerdict:
+        """The verdict on a call as written; every overload that could be meant counts."""
+        verdict = self._functions.by_name(name, path, nargs, literal)
+        if nargs in (-1, 1) and self._types.is_known(name, path):
+            # type(x) may be a cast, even where some function has that name.
+            cast = FunctionVerdict()
+            if self._types.is_unsafe(name, path):
+                cast = FunctionVerdict(
+                    refusal=Refusal(Reason.USER_TYPE, name.name),
+                    may_write=self._types.may_write(name, path),
+                )
+            return cast if verdict is None else merge([verdict, cast])
+        return unknown_function(name.name) if verdict is None else verdict
+
+    def unsafe_type(self, name: Name, path: tuple[str, ...]) -> bool:
+        """Whether a cast to the type as written may be unsafe; unknown names are."""
+        return self._types.is_unsafe(name, path)
+
+    def writing_type(self, name: Name, path: tuple[str, ...]) -> bool:
+        """Whether a cast to the type as written may change data."""
+        return self._types.may_write(name, path)
+
+    def attribute_function_unsafe(self, ident: str) -> bool:
+        """Whether ``t.ident`` may be an unsafe call of ident(t), where t has no such column."""
+        return unsafe(self._functions.callable_as_column(ident))
+
+
+def build_snapshot(rows: Rows, declared: Declared | None = None) -> Snapshot:
+    """Conclude everything that can be concluded from the catalogs' rows.
+
+    ``declared`` maps 'schema.function' to the 'schema.table' names that it reads, or writes when
+    it is a trigger's.
+    """
+    return Snapshot(rows, declared)
+
+
+def _digest(rows: Rows, declared: Declared) -> str:
+    """A hash of the content: equal digests are equal schemas, whatever the server restarted."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for name in sorted(rows.__dataclass_fields__):
+        if name not in ("server", "mark"):
+            digest.update(repr((name, getattr(rows, name))).encode())
+    digest.update(repr((rows.server.database, sorted(declared.items()))).encode())
+    return digest.hexdigest()
+
+
+def _resolve_declared(
+    declared: Declared, resolver: Resolver
+) -> tuple[dict[str, frozenset[int] | None], tuple[str, ...]]:
+    """OIDs for the declared tables; None, and the names, where some do not exist."""
+    resolved: dict[str, frozenset[int] | None] = {}
+    missing: list[str] = []
+    for function, tables in declared.items():
+        found = {table: resolver.find_display(table) for table in tables}
+        absent = [table for table, relations in found.items() if not relations]
+        missing += absent
+        oids = frozenset(r.oid for relations in found.values() for r in relations)
+        resolved[function] = None if absent else oids
+    return resolved, tuple(missing)

@@ -1,0 +1,158 @@
+"""Where every order to invalidate ends: sources give it orders, it moves generations.
+
+What can be told by tags (tables, names of the operator's) moves tokens, and so reaches results
+that are being fetched as well (T-11). What can only be told by looking at entries (patterns, keys)
+first gives up the recordings underway that fit, so that none of them is stored, and then deletes.
+
+Counterpart: the console, ``admin/intake``, ``listen`` and ``stream`` are the sources. Must not
+know: how orders arrive, sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from pgcache.cache.generations import Generations, Tag
+from pgcache.catalog.snapshot import Snapshot
+from pgcache.invalidation.orders import Order, parse_table
+from pgcache.metrics.counters import Source
+from pgcache.policy.key import digest, read_key
+from pgcache.sql.like import build_like
+
+__all__ = ["Applied", "Bus", "Ground", "Target"]
+
+Fits = Callable[[bytes], bool]
+
+
+class Target(Protocol):
+    """One database. ``key`` is what its entries' keys begin with."""
+
+    name: str
+    key: bytes
+    generations: Generations
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What its catalogs say, while that is known."""
+
+    def fail_recordings(self, fits: Fits) -> int:
+        """Give up the recordings underway whose key fits; how many."""
+
+
+AnyTarget = TypeVar("AnyTarget", bound=Target)
+
+
+class Ground(Protocol[AnyTarget]):
+    """What there is to invalidate."""
+
+    def databases(self) -> Sequence[AnyTarget]:
+        """All databases that were used since this process began."""
+
+    def delete_where(self, fits: Fits) -> int | None:
+        """Delete entries whose key fits; how many, None where entries cannot be looked through."""
+
+    def invalidated(self, database: AnyTarget, source: Source, tags: Iterable[Tag] | None) -> None:
+        """Count what has moved; None is everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of an order. ``databases``: those in which something moved. ``count``: tables,
+    entries or, for tags and everything, databases. ``unknown``: tables that no database has."""
+
+    databases: tuple[str, ...] = ()
+    count: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+class Bus(Generic[AnyTarget]):
+    """Carries orders out, all at once: nothing runs between the first move and the last."""
+
+    __slots__ = ("_ground",)
+
+    def __init__(self, ground: Ground[AnyTarget]) -> None:
+        self._ground = ground
+
+    def apply(self, order: Order, source: Source) -> Applied:
+        """Invalidate. Doing it twice is harmless."""
+        targets = [t for t in self._ground.databases() if order.database in ("", t.name)]
+        touched: dict[str, None] = {}
+        count = 0
+        if order.everything:
+            for target in targets:
+                self._move(target, None, source)
+            return Applied(tuple(target.name for target in targets), len(targets))
+        if order.tags:
+            for target in targets:
+                self._move(target, order.tags, source)
+                touched[target.name] = None
+            count += len(targets)
+        unknown: list[str] = []
+        for table in order.tables:
+            found = self._apply_table(table, targets, source)
+            touched |= dict.fromkeys(found)
+            count += sum(found.values())
+            if targets and not found:
+                unknown.append(table)
+        if order.patterns or order.keys:
+            fits = _build_fits(order)
+            count += self._delete(fits, targets, source)
+            touched |= dict.fromkeys(target.name for target in targets)
+        return Applied(tuple(touched), count, tuple(unknown))
+
+    def _apply_table(
+        self, table: str, targets: Iterable[AnyTarget], source: Source
+    ) -> dict[str, int]:
+        """Move what a write to the table may change; how many relations, by database."""
+        name = parse_table(table)
+        moved: dict[str, int] = {}
+        for target in targets:
+            snapshot = target.snapshot
+            if snapshot is None:
+                # Nothing is served while the catalogs are not known; nothing old may come back.
+                self._move(target, None, source)
+                moved[target.name] = 1
+                continue
+            found = snapshot.find(name, ("public",))
+            if found:
+                closure = snapshot.write_closure(found)
+                self._move(target, closure if isinstance(closure, frozenset) else None, source)
+                moved[target.name] = len(found)
+        return moved
+
+    def _delete(self, fits: Fits, targets: Sequence[AnyTarget], source: Source) -> int:
+        """Delete by looking at keys; those being fetched first, so that none slips through."""
+        ours = {target.key for target in targets}
+
+        def fits_here(key: bytes) -> bool:
+            return read_key(key)[0] in ours and fits(key)
+
+        count = sum(target.fail_recordings(fits_here) for target in targets)
+        deleted = self._ground.delete_where(fits_here)
+        for target in targets:
+            if deleted is None:  # entries elsewhere: what cannot be looked at must all go
+                self._move(target, None, source)
+            else:
+                self._ground.invalidated(target, source, ())
+        return len(targets) if deleted is None else count + deleted
+
+    def _move(self, target: AnyTarget, tags: Iterable[Tag] | None, source: Source) -> None:
+        target.generations.move(tags)
+        self._ground.invalidated(target, source, tags)
+
+
+def _build_fits(order: Order) -> Fits:
+    likes = [build_like(pattern) for pattern in order.patterns]
+    keys = order.keys
+
+    def fits(key: bytes) -> bool:
+        if keys and digest(key).hex().startswith(keys):
+            return True
+        if not likes:
+            return False
+        text = read_key(key)[1].decode("utf-8", "replace")
+        return any(is_like(text) for is_like in likes)
+
+    return fits

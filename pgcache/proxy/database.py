@@ -1,0 +1,194 @@
+"""One database as all sessions of a process share it: generations, flights, what its catalogs say.
+
+Made by ``engine``. Must not know: bytes on the wire, sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from pgcache.cache.flights import Flights
+from pgcache.cache.generations import Generations
+from pgcache.cache.quarantine import Quarantine
+from pgcache.cache.shared.space import Space
+from pgcache.catalog.service import Phase
+from pgcache.catalog.snapshot import Snapshot
+from pgcache.errors.reasons import Reason
+from pgcache.invalidation.prepared import PreparedTransactions
+from pgcache.metrics.counters import Source
+from pgcache.metrics.moves import Moves
+from pgcache.policy.effects import TEMPORARY_SCHEMA, Effects, plan_effects
+from pgcache.policy.matching import Narrowed
+from pgcache.policy.plan import ReadPlan, View, plan_read
+from pgcache.proxy.capture import Capture
+from pgcache.sql.model import Kind, Script, Statement
+
+if TYPE_CHECKING:  # the two name each other; only the engine makes a Database
+    from pgcache.proxy.engine import Engine
+
+_MAX_PLANS = 20_000
+
+
+class Database:
+    """One database of the origin: its generations, its flights, what its catalogs say.
+
+    ``epoch`` moves with every change of definitions; what was resolved under an older one is
+    resolved again. ``doubts`` moves with what changes living sessions from outside.
+    """
+
+    __slots__ = (
+        "_effects",
+        "_engine",
+        "_plans",
+        "_renamed",
+        "doubts",
+        "epoch",
+        "flights",
+        "generations",
+        "key",
+        "known",
+        "moves",
+        "name",
+        "opened_at",
+        "prepared_transactions",
+        "quarantine",
+        "recordings",
+        "space",
+    )
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.name = name
+        self.key = name.encode()  # what tells its entries from other databases'
+        self._engine = engine
+        # its part of the shared store, where there is one
+        self.space = None if engine.link is None else Space(engine.link, name, self)
+        self.generations = Generations() if self.space is None else self.space.generations
+        self.moves = Moves()
+        self.opened_at = engine.clock()
+        self.flights = Flights(engine.clock)
+        self.recordings: WeakSet[Capture] = WeakSet()  # underway
+        self.quarantine = Quarantine(engine.clock)
+        self.epoch = 0
+        self.prepared_transactions = PreparedTransactions()
+        self._plans: dict[tuple[Script, View, Narrowed], ReadPlan] = {}
+        self._effects: dict[tuple[int, View], tuple[Statement, Snapshot | None, Effects]] = {}
+        self.known: Snapshot | None = None  # the last, until definitions surely changed
+        self.doubts = 0
+        self._renamed: dict[str, int] = {}  # role names that mean another role since that doubt
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the catalogs say, while that is known to be right."""
+        snapshot = self._engine.catalog.snapshot(self.name)
+        if snapshot is not None:
+            self.known = snapshot
+            if self.space is not None:
+                self.space.meet(snapshot.server.history)
+        return snapshot
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the catalogs are being read, as opposed to out of reach."""
+        return self._engine.catalog.state(self.name).phase is Phase.LOADING
+
+    def plan(self, script: Script, view: View, snapshot: Snapshot, rules: Narrowed) -> ReadPlan:
+        """How the one statement of ``script`` is to be cached, remembered while nothing changes.
+
+        ``rules`` are those that may fit the session.
+        """
+        plan = self._plans.get((script, view, rules))
+        if plan is None:
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            # Whether the statement was prepared, and when, is ``decide``'s to judge.
+            plan = plan_read(
+                script.statements[0],
+                script.hints,
+                view,
+                snapshot,
+                self._engine.lifetimes,
+                prepared=False,
+                key_text=script.key_text,
+                rules=rules,
+            )
+            self._plans[script, view, rules] = plan
+        return plan
+
+    def effects(self, statement: Statement, view: View | None) -> Effects:
+        """What running ``statement`` may change; ``view`` None: names may mean anything.
+
+        A SELECT's functions are judged by the last snapshot also while it is looked at again
+        (after idleness, say): otherwise every new client's SELECT version() would have to count
+        as a write of unknown extent.
+        """
+        snapshot = self.snapshot
+        if snapshot is None and statement.kind is Kind.SELECT:
+            snapshot = self.known
+        if view is None:
+            schemas = () if snapshot is None else snapshot.schemas
+            view = View((TEMPORARY_SCHEMA, *schemas), "")
+        key = (id(statement), view)
+        known = self._effects.get(key)
+        if known is not None and known[1] is snapshot:
+            return known[2]
+        effects = plan_effects(statement, view, snapshot)
+        if len(self._effects) >= _MAX_PLANS:
+            self._effects.clear()
+        # The statement is kept, so that no other can come to have its id.
+        self._effects[key] = (statement, snapshot, effects)
+        return effects
+
+    def forget_plans(self) -> None:
+        """What was planned was planned with other options: decide everything anew."""
+        self._plans.clear()
+        self.generations.touch()
+
+    def schema_changed(self) -> None:
+        """Definitions may have changed: cache nothing until the catalogs were read again."""
+        self.generations.redefine()
+        self._engine.invalidated(self, Source.SCHEMA, None)
+        self.told_redefined()
+
+    def told_redefined(self) -> None:
+        """Definitions changed here or elsewhere, and the generations have moved already."""
+        self.epoch += 1
+        self.known = None
+        self._plans.clear()
+        self._engine.catalog.refresh(self.name)
+        self._engine.doubt_others(self)
+
+    def reloaded(self, old: Snapshot, new: Snapshot, *, restarted: bool) -> None:
+        """The catalogs say something new, or the origin has another history (S-15)."""
+        self.epoch += 1
+        renamed = [name for name, oid in old.roles.items() if new.roles.get(name) != oid]
+        if renamed or old.server.configured != new.server.configured:
+            self.doubts += 1
+            self._renamed |= dict.fromkeys(renamed, self.doubts)
+        self._plans.clear()
+        self.generations.move(None)
+        source = Source.ORIGIN if restarted else Source.SCHEMA
+        self._engine.invalidated(self, source, None)
+
+    def is_renamed(self, role: str, since: int) -> bool:
+        """Whether a session that had this role at the doubt ``since`` has one of another name."""
+        return self._renamed.get(role, 0) > since
+
+    def fail_recordings(self, fits: Callable[[bytes], bool]) -> int:
+        """Give up the recordings underway whose key fits, so that none is stored; how many.
+
+        Who waits for one asks for itself, and begins after this.
+        """
+        found = [one for one in self.recordings if one.failed is None and fits(one.key)]
+        for recording in found:
+            recording.fail(Reason.INVALIDATED)
+        return len(found)
+
+    async def settled(self, patience: float) -> None:
+        """Return when the catalogs have been read, or after ``patience`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._engine.catalog.wait(self.name)

@@ -1,0 +1,253 @@
+"""What all sessions of a process share: the analysis of texts, databases, the store, the counts.
+
+Made by ``runtime``; sessions ask it, it never calls a session. Must not know: bytes on the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
+from dataclasses import replace
+from random import random as chance
+from typing import Any
+
+import structlog
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.memory import MemoryStore
+from pgcache.cache.shared.link import Link, StoreCounts
+from pgcache.cache.store import Store, StoreStats
+from pgcache.catalog.service import CatalogService
+from pgcache.catalog.snapshot import Snapshot
+from pgcache.config import Config
+from pgcache.invalidation.sight import Sight
+from pgcache.metrics.counters import Counters, Source
+from pgcache.metrics.queries import Queries
+from pgcache.metrics.sources import SourceState
+from pgcache.policy.ttl import Lifetimes
+from pgcache.proxy.database import Database
+from pgcache.proxy.lane import Lanes
+from pgcache.proxy.recorder import Recorder
+from pgcache.proxy.shapes import shape_of
+from pgcache.sql.model import Hints, Script
+from pgcache.sql.script import read_script
+
+__all__ = ["Database", "Engine"]
+
+log = structlog.get_logger("pgcache.proxy")
+
+# The fast lane may hold copies of this part of what the store may hold.
+_LANES_SHARE = 8
+_LINGER = 2.0  # seconds that the catalogs are kept after a database's last session
+_STEP = 1_000  # entries to be looked at in one go
+# A longer text is analysed again each time instead of filling the memory (parameters, not
+# literals, are the way to send a megabyte).
+_MAX_REMEMBERED_TEXT = 256 * 1024
+
+
+class Engine:
+    """Shared by the sessions of one process."""
+
+    __slots__ = (
+        "_databases",
+        "_meanings",
+        "_scripts",
+        "_tasks",
+        "catalog",
+        "clock",
+        "config",
+        "counters",
+        "ghosts",
+        "lanes",
+        "lifetimes",
+        "link",
+        "on_use",
+        "paused",
+        "poison",
+        "queries",
+        "random",
+        "recorder",
+        "reruns",
+        "sight",
+        "sources",
+        "store",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        catalog: CatalogService,
+        store: Store,
+        lifetimes: Lifetimes,
+        counters: Counters,
+        clock: Callable[[], float],
+        poison: bool = False,
+        link: Link | None = None,
+        random: Callable[[], float] = chance,
+    ) -> None:
+        self.config = config
+        self.link = link  # to the store that proxies share, if they do
+        self.catalog = catalog
+        self.store = store
+        self.ghosts = MemoryStore(config.store.max_bytes, config.store.max_entry_bytes)
+        self.lifetimes = lifetimes
+        self.counters = counters
+        self.clock = clock
+        self.lanes = Lanes(config.store.max_bytes // _LANES_SHARE)
+        self.paused = False
+        self.poison = poison
+        self.queries = Queries(counters, shape_of)
+        self.recorder = Recorder(config.warm_up.max_recorded)
+        self.sources: list[SourceState] = []  # what changes are heard from, for display
+        self.sight = Sight(self.sources, self.databases)
+        self.on_use: list[Callable[[str], None]] = []  # told of every session's database
+        self.random = random  # 0 to 1
+        self.reruns = 0  # executions underway in the background
+        self._databases: dict[str, Database] = {}
+        self._scripts: OrderedDict[tuple[bytes, bool, str], Script] = OrderedDict()
+        self._meanings: dict[tuple[bool, str], OrderedDict[tuple[bytes, Hints], Script]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def script(self, text: bytes, standard_strings: bool, encoding: str) -> Script:
+        """The analysis of ``text``, made once."""
+        key = (text, standard_strings, encoding)
+        scripts = self._scripts
+        script = scripts.get(key)
+        if script is None:
+            script = self._read(text, standard_strings, encoding)
+            if len(text) <= _MAX_REMEMBERED_TEXT:
+                if len(scripts) >= self.config.cache.max_analysis_entries:
+                    scripts.popitem(last=False)
+                scripts[key] = script
+        return script
+
+    def _read(self, text: bytes, standard_strings: bool, encoding: str) -> Script:
+        """Analyse ``text``; texts that differ in comments alone share one analysis (B-01, B-02)."""
+        meanings = self._meanings.setdefault((standard_strings, encoding), OrderedDict())
+        script = read_script(
+            text,
+            standard_conforming_strings=standard_strings,
+            encoding=encoding,
+            recall=lambda key_text, hints: meanings.get((key_text, hints)),
+        )
+        if len(text) <= _MAX_REMEMBERED_TEXT:
+            meanings[script.key_text, script.hints] = script
+            if len(meanings) > self.config.cache.max_analysis_entries:
+                meanings.popitem(last=False)
+        return script
+
+    def database(self, name: str) -> Database:
+        """The database ``name``."""
+        database = self._databases.get(name)
+        if database is None:
+            database = self._databases[name] = Database(name, self)
+        for use in self.on_use:
+            use(name)
+        return database
+
+    def release(self, name: str) -> None:
+        """A session of the database has ended.
+
+        Its catalog connection stays a moment: tools that open a connection for every chart would
+        find the catalogs unread each time. DROP DATABASE waits longer than that.
+        """
+        asyncio.get_running_loop().call_later(_LINGER, self.catalog.release, name)
+
+    def databases(self) -> list[Database]:
+        """All databases in use."""
+        return list(self._databases.values())
+
+    def doubt_others(self, changed: Database) -> None:
+        """Definitions of one database changed, and with them perhaps the roles of all (C-21)."""
+        self.catalog.doubt_others(changed.name)
+        for database in self._databases.values():
+            if database is not changed:
+                database.generations.touch()
+
+    def catalog_changed(self, name: str, old: Snapshot | None, new: Snapshot, flush: bool) -> None:
+        """Hear from the catalog service that a database's definitions, or its history, changed."""
+        database = self._databases.get(name)
+        if database is not None and database.space is not None:
+            database.space.meet(new.server.history)
+        if database is not None and old is not None:
+            database.reloaded(old, new, restarted=flush)
+
+    def store_stats(self) -> StoreStats:
+        """How the store stands, the shared one too where there is one."""
+        degraded = self.link is not None and self.link.is_degraded
+        return replace(self.store.stats(), degraded=int(degraded))
+
+    def shared_counts(self) -> StoreCounts:
+        """What was asked of the shared store; nothing where there is none."""
+        return StoreCounts() if self.link is None else self.link.counts
+
+    def catalog_doubted(self, name: str) -> None:
+        """Hear that nobody knows a database's definitions, or its history, for now (S-15)."""
+        database = self._databases.get(name)
+        if database is not None:
+            database.generations.touch()
+
+    def invalidated(
+        self, database: Database, source: Source, tags: Iterable[Hashable] | None
+    ) -> None:
+        """Count that ``tags`` (None: everything) of a database moved, because of ``source``."""
+        self.counters.invalidations[source] += 1
+        database.moves.note(source, tags, self.clock())
+
+    def delete_where(self, fits: Callable[[bytes], bool]) -> int | None:
+        """Delete entries whose key fits; how many, None where they cannot be looked through."""
+        if self.link is not None or not isinstance(self.store, MemoryStore):
+            return None
+        return sum(self.store.delete_where(lambda entry: fits(entry.key)))
+
+    def pause(self) -> None:
+        """Serve and store nothing."""
+        self.paused = True
+        for database in self._databases.values():
+            database.generations.touch()
+
+    def resume(self) -> None:
+        """Go on."""
+        self.paused = False
+
+    def reconfigure(self, config: Config, lifetimes: Lifetimes) -> None:
+        """Take over options that may change while sessions run."""
+        self.config = config
+        self.lifetimes = lifetimes
+        for database in self._databases.values():
+            database.forget_plans()
+
+    def entries(self) -> list[Entry]:
+        """What this process holds in memory, dead entries included, for display."""
+        return list(self.store) if isinstance(self.store, Iterable) else []
+
+    def settle(self) -> Iterator[None]:
+        """Credit the hits of all entries to their queries; pauses now and then."""
+        for number, entry in enumerate(self.entries()):
+            entry.credit()
+            if number % _STEP == _STEP - 1:
+                yield
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside the sessions; errors are logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    async def close(self) -> None:
+        """End the work beside the sessions, and leave the shared store."""
+        for database in self._databases.values():
+            if database.space is not None:
+                await database.space.close()
+        if self.link is not None:
+            await self.link.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("background work failed", error=repr(task.exception()))

@@ -1,0 +1,400 @@
+"""Sending on: every message goes to the origin unchanged, after it was accounted for.
+
+For each message an entry in the ledger, for each statement its possible effects (writes are locked
+here, before their bytes leave, T-10). Messages of pgcache's own are put in only to make a virtual
+statement or portal real (W-58).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pgcache.cache.entry import Entry
+from pgcache.catalog.model import EVERYTHING
+from pgcache.errors.reasons import Reason
+from pgcache.policy.effects import NO_EFFECTS, Effects
+from pgcache.proxy import naming
+from pgcache.proxy.capture import Capture
+from pgcache.proxy.prepared import Portal, Prepared
+from pgcache.proxy.probing import Probing
+from pgcache.proxy.runs import BOUNDARIES, EXTENDED, Message, Run
+from pgcache.proxy.state import State
+from pgcache.proxy.turns import Execution, Turn
+from pgcache.sql.model import Kind, Script, Statement
+from pgcache.wire import codes, ledger
+from pgcache.wire.messages import (
+    Bind,
+    Execute,
+    Parse,
+    Target,
+    build,
+    build_execute,
+    build_query,
+)
+
+_ENDS = frozenset((Kind.COMMIT, Kind.PREPARE_TRANSACTION, Kind.COMMIT_PREPARED, Kind.UNKNOWN))
+_READS = frozenset((Kind.SELECT, Kind.SHOW, Kind.EXPLAIN))
+# What changes the search path or the role, or takes a change back.
+_SHIFTS = frozenset(
+    (Kind.SET, Kind.RESET, Kind.DISCARD, Kind.COMMIT, Kind.ROLLBACK, Kind.ROLLBACK_TO)
+) | frozenset((Kind.PREPARE_TRANSACTION, Kind.UNKNOWN))
+_SYNC = build(codes.SYNC, b"")
+_CLOSE_UNNAMED = build(codes.CLOSE, b"S\0")
+_CLOSE_UNNAMED_PORTAL = build(codes.CLOSE, b"P\0")
+# FunctionCall runs any function: a large object's, a sequence's, a user's (W-72).
+_CALLED = Effects(EVERYTHING, False, False, True, True, True)
+
+Captures = dict[int, Capture]  # by the index of the Bind in its run
+
+
+class Forwarder:
+    """Sends a session's runs to its origin connection; ``send`` writes to the transport."""
+
+    __slots__ = ("_send", "_state")
+
+    def __init__(self, state: State, send: Callable[[bytes], object]) -> None:
+        self._state = state
+        self._send = send
+
+    def probe(self, sql: str, done: Callable[[Probing], None]) -> None:
+        """Ask the origin something of pgcache's own; only while the state is quiet."""
+        state = self._state
+        unnamed = state.statements.get(b"")
+        if unnamed is not None:
+            unnamed.is_virtual = True  # a Query drops it at the origin
+        state.unnamed_at_origin = False
+        state.ledger.push(ledger.QUERY, Probing(done), internal=True)
+        self._send(build_query(sql))
+
+    def query(self, message: Message, script: Script | None, capture: Capture | None) -> None:
+        """Forward a Query; ``script`` None: its text is not known."""
+        state = self._state
+        pieces: list[bytes] = []
+        statements = naming.UNKNOWN if script is None else script.statements
+        if state.ledger.skipping:
+            state.asked.clear()
+            self._send(message.raw)
+            return
+        self._realise_named(statements, pieces)
+        if pieces and state.group is None:
+            # Should one of these fail, the origin would ignore the Query without a Sync.
+            state.ledger.push(ledger.SYNC, None, internal=True)
+            pieces.append(_SYNC)
+        turn = self._turn()
+        effects = tuple([self._account(turn, statement) for statement in statements])
+        if capture is not None:
+            turn.captures.append(capture)
+        execution = Execution(turn, statements, effects, capture=capture)
+        state.ledger.push(ledger.QUERY, execution)
+        state.group = None
+        # A Query drops the unnamed statement and portal, there as here (W-57).
+        execution.unnamed = (state.statements.pop(b"", None), state.unnamed_at_origin)
+        state.unnamed_at_origin = False
+        state.portals.pop(b"", None)
+        state.stale_portal = False
+        pieces.append(message.raw)
+        self._send(b"".join(pieces) if len(pieces) > 1 else message.raw)
+
+    def extended(self, run: Run, captures: Captures) -> None:
+        """Forward messages of the extended protocol."""
+        pieces: list[bytes] = []
+        self._realise_portals_of(run, pieces)
+        for index, message in enumerate(run.messages):
+            if not self._state.ledger.skipping or message.kind == codes.SYNC:
+                _HANDLERS[message.kind](self, message, pieces, captures.get(index))
+            pieces.append(message.raw)
+        self._state.unflushed = run.kind not in BOUNDARIES
+        self._send(b"".join(pieces) if len(pieces) > 1 else pieces[0])
+
+    def piece(self, message: Message) -> None:
+        """Forward the first piece of a message too large to be assembled; more is type 0."""
+        if message.kind == codes.QUERY:
+            self.query(message, None, None)
+        elif message.kind in EXTENDED:
+            self.extended(Run(message), {})
+        else:
+            self.other(message)
+
+    def other(self, message: Message) -> None:
+        """Forward what is neither a Query nor of the extended protocol."""
+        state, kind = self._state, message.kind
+        if kind in (codes.COPY_DONE, codes.COPY_FAIL):
+            state.ledger.copy_ended()
+        elif kind == codes.FUNCTION_CALL:
+            turn = self._turn()
+            turn.executed += 1
+            self._account_for(turn, naming.UNKNOWN[0], _CALLED)
+            if state.ledger.push(ledger.CALL, turn):
+                state.group = None
+            if state.settings is not None:
+                state.settings.taint("function call")
+        self._send(message.raw)
+
+    # -- messages of the extended protocol
+
+    def _parse(self, message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
+        state, parsed = self._state, message.parsed
+        turn = self._turn()
+        if not isinstance(parsed, Parse):
+            state.statements.clear()  # nobody knows which it replaces
+            state.ledger.push(ledger.PARSE)
+            return
+        prepared = naming.make_prepared(state, parsed, message.raw)
+        naming.add_statement(state, turn, prepared)
+        self._realise_named(prepared.script.statements, _pieces)
+        state.ledger.push(ledger.PARSE, prepared)
+
+    def _bind(self, message: Message, pieces: list[bytes], capture: Capture | None) -> None:
+        state, parsed = self._state, message.parsed
+        turn = self._turn()
+        if not isinstance(parsed, Bind):
+            state.portals.clear()
+            state.ledger.push(ledger.BIND)
+            return
+        prepared = state.statements.get(parsed.statement)
+        self._realise_statement(parsed.statement, prepared, pieces)
+        portal = Portal(parsed.portal, prepared, parsed)
+        portal.level = len(state.savepoints)
+        portal.capture = capture
+        if capture is not None:
+            turn.captures.append(capture)
+        if parsed.portal:
+            older = state.portals.get(parsed.portal)
+            if older is not None and older.entry is not None:
+                state.ledger.push(ledger.BIND, None, internal=True)
+                pieces.append(message.raw)  # the second time the name is in use there, too: 42P03
+        else:
+            state.stale_portal = False
+        naming.add_portal(state, turn, portal)
+        state.ledger.push(ledger.BIND, portal)
+
+    def _describe(self, message: Message, pieces: list[bytes], _capture: Capture | None) -> None:
+        state, parsed = self._state, message.parsed
+        self._turn()
+        item: Prepared | Portal | None = None
+        if isinstance(parsed, Target):
+            if parsed.is_statement:
+                item = state.statements.get(parsed.name)
+                self._realise_statement(parsed.name, item, pieces)
+            else:
+                item = state.portals.get(parsed.name)
+                self._realise_portal(parsed.name, item, pieces)
+        state.ledger.push(ledger.DESCRIBE, item)
+
+    def _execute(self, message: Message, pieces: list[bytes], _capture: Capture | None) -> None:
+        state, parsed = self._state, message.parsed
+        turn = self._turn()
+        portal: Portal | None = None
+        maximum = 0
+        if isinstance(parsed, Execute):
+            portal = state.portals.get(parsed.portal)
+            maximum = parsed.maximum
+            self._realise_portal(parsed.portal, portal, pieces)
+        statements = naming.runs(portal, turn)
+        unnamed = state.statements.get(b"")
+        if unnamed is not None and any(s.kind not in _READS for s in statements):
+            # Made later, it would be parsed under other settings (W-56), or not at all.
+            self._realise_statement(b"", unnamed, pieces)
+        effects = tuple([self._account(turn, statement) for statement in statements])
+        capture = None if portal is None else portal.capture
+        if capture is not None and capture not in turn.captures:
+            if state.dirty or capture.failed is not None:
+                capture.fail(Reason.WRITING_TRANSACTION)
+            turn.captures.append(capture)
+        state.ledger.push(
+            ledger.EXECUTE,
+            Execution(
+                turn,
+                statements,
+                effects,
+                portal=portal,
+                maximum=maximum,
+                capture=capture,
+                epoch=-1 if state.database is None else state.database.epoch,
+            ),
+        )
+
+    def _close(self, message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
+        state, parsed = self._state, message.parsed
+        self._turn()
+        item: Prepared | Portal | None = None
+        if isinstance(parsed, Target):
+            item = naming.close(state, parsed)
+        if isinstance(item, Portal) and item.capture is not None:
+            item.capture.fail(Reason.PARTIAL_RESULT)
+        state.ledger.push(ledger.CLOSE, item)
+
+    def _flush(self, _message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
+        """Nothing is owed for a Flush."""
+
+    def _sync(self, _message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
+        state = self._state
+        turn = self._turn()
+        if state.ledger.push(ledger.SYNC, turn):
+            state.group = None
+
+    # -- accounting
+
+    def _turn(self) -> Turn:
+        """The open group; a new one where there is none."""
+        state = self._state
+        turn = state.group
+        if isinstance(turn, Turn):
+            return turn
+        turn = Turn(state.engine.clock())
+        if state.asked:
+            turn.asked, state.asked = state.asked, []
+        turn.in_block = state.in_block
+        state.group = turn
+        state.groups.append(turn)
+        return turn
+
+    def _effects(self, statement: Statement) -> Effects:
+        state = self._state
+        if state.database is None:
+            return NO_EFFECTS
+        runs: tuple[Statement, ...] = (statement,)
+        if statement.kind is Kind.EXECUTE:
+            runs = naming.executed(state, statement)
+            if statement.read is not None:  # its values, which may call functions
+                runs = (Statement(Kind.SELECT, read=statement.read), *runs)
+        elif statement.kind is Kind.FETCH and state.portals:
+            runs = naming.fetched(state)
+        effects = NO_EFFECTS
+        for run in runs:
+            found = state.database.effects(run, state.effects_view())
+            effects = found if effects is NO_EFFECTS else effects | found
+        return effects
+
+    def _account(self, turn: Turn, statement: Statement) -> Effects:
+        """Note what a statement may do, under what those before it may have done; return it."""
+        effects = self._effects(statement)
+        self._account_for(turn, statement, effects)
+        return effects
+
+    def _account_for(self, turn: Turn, statement: Statement, effects: Effects) -> None:
+        state = self._state
+        shifts = effects.taints or statement.kind in _SHIFTS
+        turn.shifts = turn.shifts or shifts
+        if shifts or (effects is not NO_EFFECTS and effects != NO_EFFECTS):
+            state.changes += 1
+        turn.renames = turn.renames or statement.kind in naming.RENAMES
+        if effects is not NO_EFFECTS or statement.kind not in _READS:
+            turn.reads_only = turn.reads_only and _is_read(statement, effects)
+        turn.pins = turn.pins or effects.pins
+        writes, schema, database = effects.writes, effects.schema, state.database
+        if statement.kind is Kind.COMMIT_PREPARED and database is not None:
+            writes, schema = database.prepared_transactions.take(statement.name)
+        elif statement.kind is Kind.PREPARE_TRANSACTION and database is not None:
+            database.prepared_transactions.forget(statement.name)
+        ends = effects.commits_inside or statement.kind in _ENDS
+        ledger_ = state.writes
+        if ledger_ is not None and (writes or schema or ends):
+            ledger_.will_run(turn, writes, schema=schema, ends=ends, in_block=turn.in_block)
+        if statement.kind is Kind.ROLLBACK:
+            turn.in_block = False  # what follows in this group commits with it
+
+    # -- virtual statements and portals
+
+    def _realise_statement(
+        self, name: bytes, prepared: Prepared | None, pieces: list[bytes]
+    ) -> None:
+        """Make the origin's statement what the client believes it is."""
+        state = self._state
+        if prepared is None:
+            if not name and state.unnamed_at_origin:
+                # A locally answered Query or Close dropped it: the origin must say so itself.
+                state.ledger.push(ledger.CLOSE, naming.UNNAMED_STATEMENT, internal=True)
+                pieces.append(_CLOSE_UNNAMED)
+                state.unnamed_at_origin = False
+        elif prepared.is_virtual:
+            state.ledger.push(ledger.PARSE, prepared, internal=True)
+            pieces.append(prepared.message)
+            prepared.is_virtual = False
+
+    def _realise_portal(self, name: bytes, portal: Portal | None, pieces: list[bytes]) -> None:
+        """Bind a virtual portal at the origin, and skip what the client has had of it."""
+        state = self._state
+        if not name and state.stale_portal:
+            state.stale_portal = False
+            if portal is None or portal.entry is not None:
+                state.ledger.push(ledger.CLOSE, naming.UNNAMED_PORTAL, internal=True)
+                pieces.append(_CLOSE_UNNAMED_PORTAL)
+        if portal is None or portal.entry is None or portal.prepared is None:
+            return
+        if not self._gives_the_same(portal, portal.entry):
+            return  # the origin knows none of that name: an error, where rows could be wrong
+        prepared = portal.prepared
+        current = state.statements.get(prepared.name)
+        if current is not prepared and not prepared.name:
+            # Its unnamed statement was replaced since: lend the name and give it back late.
+            prepared.is_virtual = True
+            if current is not None:
+                current.is_virtual = True
+        self._realise_statement(prepared.name, prepared, pieces)
+        state.ledger.push(ledger.BIND, portal, internal=True)
+        pieces.append(portal.message)
+        if portal.position:
+            state.ledger.push(ledger.EXECUTE, None, internal=True)
+            pieces.append(build_execute(portal.name, portal.position))
+        portal.spare, portal.entry = portal.entry, None
+
+    def _gives_the_same(self, portal: Portal, entry: Entry) -> bool:
+        """Whether the origin, which reads what is there by now, would give its rows (W-59)."""
+        state, prepared = self._state, portal.prepared
+        if prepared is None or (prepared.name and state.statements.get(prepared.name) != prepared):
+            return False  # its name means another statement there
+        if state.status == codes.FAILED:
+            return True  # which is nothing but an error
+        if portal.changes != state.changes:
+            return False
+        if not portal.position or state.database is None:
+            return True
+        return entry.is_live(state.database.generations, state.engine.clock())
+
+    def _realise_named(self, statements: Sequence[Statement], pieces: list[bytes]) -> None:
+        """Make real what SQL is about to name: every portal is a cursor (W-73)."""
+        state = self._state
+        if state.status == codes.FAILED:
+            return  # the origin refuses the statement, whatever it names
+        for statement in statements:
+            named = state.raw(statement.name) if statement.kind is Kind.DEALLOCATE else b""
+            prepared = state.statements.get(named) if named else None
+            if prepared is not None and prepared.is_virtual:
+                # One of pgcache's own, which only has to be there to be dropped.
+                state.ledger.push(ledger.PARSE, prepared, internal=True)
+                pieces.append(build(codes.PARSE, named + b"\0\0\0\0"))
+                prepared.is_virtual = False
+        if state.portals and any(s.kind in naming.CURSORS for s in statements):
+            for portal in list(state.portals.values()):
+                if portal.name and portal.entry is not None:
+                    self._realise_portal(portal.name, portal, pieces)
+
+    def _realise_portals_of(self, run: Run, pieces: list[bytes]) -> None:
+        """Make the portals real that ``run`` goes on with, before it changes what they read."""
+        bound: set[bytes] = set()
+        for message in run.messages if self._state.portals else ():
+            body = message.parsed
+            if isinstance(body, Bind):
+                bound.add(body.portal)
+            elif isinstance(body, Execute) and body.portal not in bound:
+                self._realise_portal(body.portal, self._state.portals.get(body.portal), pieces)
+
+
+_HANDLERS: dict[int, Callable[[Forwarder, Message, list[bytes], Capture | None], None]] = {
+    codes.PARSE: Forwarder._parse,
+    codes.BIND: Forwarder._bind,
+    codes.DESCRIBE: Forwarder._describe,
+    codes.EXECUTE: Forwarder._execute,
+    codes.CLOSE: Forwarder._close,
+    codes.FLUSH: Forwarder._flush,
+    codes.SYNC: Forwarder._sync,
+}
+
+
+def _is_read(statement: Statement, effects: Effects) -> bool:
+    return (
+        statement.kind in _READS
+        and not effects.writes
+        and not (effects.schema or effects.taints or effects.temporary or effects.pins)
+    )

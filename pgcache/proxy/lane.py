@@ -1,0 +1,166 @@
+"""The fast lane: whole turns answered, or sent on, by one look into a dict.
+
+It only remembers what the slow lane has proved: in this context, these bytes get those bytes,
+while the entry lives and nothing has moved; or, they do nothing but read. Deleting it changes
+nothing but speed (a property test holds that). ``fast`` and ``express`` decide when it may be
+asked; this keeps the turns and bounds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.generations import Generations
+from pgcache.errors.reasons import Refusal
+from pgcache.proxy.recipe import Recipe
+from pgcache.sql.model import Kind, Script
+
+# A longer answer is put together anew each time.
+MAX_ANSWER = 64 * 1024
+_MAX_LANES = 1_024
+_MAX_PASSES = 8 * 1024 * 1024  # bytes
+# Python objects around one remembered turn, about.
+_OVERHEAD = 300
+
+
+class Turn:
+    """One turn and its answer. ``version``: of the generations when it was last found right;
+    ``touches``: theirs when it was proved.
+
+    ``parse``: the Parse message of the unnamed statement that it leaves behind, b'' for a Query,
+    which drops the unnamed statement, None where it does neither.
+    """
+
+    __slots__ = ("answer", "entry", "parse", "rows", "size", "touches", "version")
+
+    def __init__(
+        self, entry: Entry, answer: bytes, generations: Generations, parse: bytes | None
+    ) -> None:
+        self.entry = entry
+        self.answer = answer
+        self.version = generations.version
+        self.touches = generations.touches
+        self.parse = parse
+        self.rows = entry.row_count
+        self.size = len(entry.rows)
+
+
+class Pass:
+    """A statement that is sent on and does nothing but read, or begin or end a transaction.
+
+    ``refusal``: why it is not looked up. ``version``: of the generations when that was last found.
+    ``ends``: it is not a SELECT.
+    """
+
+    __slots__ = ("ends", "kind", "refusal", "script", "version")
+
+    def __init__(self, script: Script, refusal: Refusal, version: int) -> None:
+        self.kind = script.statements[0].kind
+        self.ends = self.kind is not Kind.SELECT
+        self.script = script
+        self.refusal = refusal
+        self.version = version
+
+
+class Lane(dict[bytes, Turn]):
+    """Turns of one context by their bytes; of a named statement, by those behind its name.
+
+    ``recipes``: how to find what was not asked with these parameters before, by what surrounds
+    them.
+    """
+
+    __slots__ = ("recipes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recipes: dict[bytes, Recipe] = {}
+
+
+class Lanes:
+    """The lanes of all contexts of a process, at most ``max_bytes`` of them.
+
+    ``passes``: what goes another way.
+    """
+
+    __slots__ = ("_bytes", "_lanes", "_max_bytes", "passes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._lanes: dict[Hashable, Lane] = {}
+        self.passes = Passes()
+
+    def lane(self, context: Hashable) -> Lane:
+        """The lane of a context: all that decides what a turn's bytes mean."""
+        lane = self._lanes.get(context)
+        if lane is None:
+            if len(self._lanes) >= _MAX_LANES:
+                self._clear()
+                self._lanes.clear()
+            lane = self._lanes[context] = Lane()
+        return lane
+
+    def remember(self, lane: Lane, raw: bytes, turn: Turn) -> None:
+        """Add a turn; when all of them together are too much, every lane starts anew."""
+        self.forget(lane, raw)
+        self._make_room(len(raw) + len(turn.answer) + _OVERHEAD)
+        lane[raw] = turn
+
+    def forget(self, lane: Lane, raw: bytes) -> None:
+        """Take a turn out."""
+        turn = lane.pop(raw, None)
+        if turn is not None:
+            self._bytes -= len(raw) + len(turn.answer) + _OVERHEAD
+
+    def remember_recipe(self, lane: Lane, around: bytes, recipe: Recipe) -> None:
+        """Add a recipe."""
+        if around not in lane.recipes:
+            self._make_room(len(around) + recipe.size + _OVERHEAD)
+        lane.recipes[around] = recipe
+
+    def _make_room(self, size: int) -> None:
+        if self._bytes + size > self._max_bytes:
+            self._clear()
+        self._bytes += size
+
+    def _clear(self) -> None:
+        for lane in self._lanes.values():
+            lane.clear()
+            lane.recipes.clear()
+        self._bytes = 0
+
+
+class Passes:
+    """What all contexts of a process send on, at most ``max_bytes`` of it."""
+
+    __slots__ = ("_bytes", "_contexts", "_max_bytes")
+
+    def __init__(self, max_bytes: int = _MAX_PASSES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._contexts: dict[Hashable, dict[bytes, Pass]] = {}
+
+    def of(self, context: Hashable) -> dict[bytes, Pass]:
+        """What a context sends on, by its Query or Parse message."""
+        passes = self._contexts.get(context)
+        if passes is None:
+            if len(self._contexts) >= _MAX_LANES:
+                self._clear()
+                self._contexts.clear()
+            passes = self._contexts[context] = {}
+        return passes
+
+    def remember(self, passes: dict[bytes, Pass], raw: bytes, known: Pass) -> None:
+        """Add a message; when all of them together are too much, every context starts anew."""
+        if raw not in passes:
+            size = len(raw) + _OVERHEAD
+            if self._bytes + size > self._max_bytes:
+                self._clear()
+            self._bytes += size
+        passes[raw] = known
+
+    def _clear(self) -> None:
+        for passes in self._contexts.values():
+            passes.clear()
+        self._bytes = 0

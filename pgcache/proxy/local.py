@@ -1,0 +1,342 @@
+"""Answering a run of the extended protocol here: all of it, or none (W-60).
+
+``LocalRun`` plays the run against the session's statements and portals without touching them;
+``commit`` does so once every message has its answer. What it emits is the table of semantics 1.5.
+"""
+
+from __future__ import annotations
+
+from pgcache.cache.entry import Entry
+from pgcache.errors.reasons import Reason, Refusal
+from pgcache.policy.key import formats_fit
+from pgcache.proxy import serve
+from pgcache.proxy.chores import Chore, find_chore
+from pgcache.proxy.decide import Ask, ask, find, fits
+from pgcache.proxy.naming import make_prepared
+from pgcache.proxy.own import own_entry
+from pgcache.proxy.prepared import Portal, Prepared
+from pgcache.proxy.recipe import Proof
+from pgcache.proxy.recorder import Asked
+from pgcache.proxy.runs import Message, Run
+from pgcache.proxy.state import State
+from pgcache.sql.model import Script
+from pgcache.wire import codes
+from pgcache.wire.messages import Bind, Execute, Parse, Target, column_count
+
+Pieces = list[bytes | memoryview]
+
+_ONE_QUESTION = b"PBDES"
+_QUESTIONS = frozenset((b"PBDES", b"PBES", b"BDES", b"BES"))
+
+
+class Missing(Exception):
+    """This run cannot be answered here."""
+
+
+class LocalRun:
+    """One attempt. After ``attempt``: ``pieces`` if it succeeded; else ``misses`` (questions
+    without an answer, by the index of their Bind) and ``refusal``, the first reason to pass."""
+
+    __slots__ = (
+        "_described",
+        "_landed",
+        "_looks",
+        "_pending",
+        "_portals",
+        "_run",
+        "_state",
+        "_statements",
+        "asked",
+        "hits",
+        "labels",
+        "lifetime",
+        "limits",
+        "misses",
+        "pieces",
+        "refusal",
+        "refused",
+    )
+
+    def __init__(self, state: State, run: Run, landed: Entry | None = None) -> None:
+        self._state = state
+        self._landed = landed
+        self._run = run
+        self._statements: dict[bytes, Prepared | None] = {}
+        self._portals: dict[bytes, Portal | None] = {}
+        self._pending: Prepared | None = None  # an unnamed Parse that no Bind has used yet
+        self.limits = _limits(run)
+        self._described = _described(run)
+        self.pieces: Pieces = []
+        self.hits: list[tuple[Entry, bool]] = []  # and whether another client's flight brought it
+        self._looks: list[tuple[Ask, Entry, Prepared, Bind]] = []  # hits to be looked at again
+        self.lifetime = 0.0  # what the last question allows, in seconds
+        self.labels: tuple[str, ...] = ()  # and what a hint or a rule tags it with
+        self.misses: dict[int, Ask] = {}
+        self.asked: dict[int, Asked] = {}  # the misses' own bytes
+        self.refusal: Refusal | None = None
+        self.refused: Script | None = None  # what it is about
+
+    def attempt(self) -> bool:
+        """Whether the whole run has its answer in ``pieces``."""
+        possible = True
+        for index, message in enumerate(self._run.messages):
+            try:
+                self._message(index, message)
+            except Missing:
+                possible = False
+        return possible and self._pending is None
+
+    def commit(self) -> None:
+        """Make the statements and portals what the client now believes."""
+        state = self._state
+        for name, prepared in self._statements.items():
+            if prepared is None:
+                state.statements.pop(name, None)
+            else:
+                state.statements[name] = prepared
+        for name, portal in self._portals.items():
+            state.put_portal(name, portal)
+
+    def chores(self) -> list[Chore | None]:
+        """What is to be done about what answered it; to be asked once."""
+        state = self._state
+        return [
+            find_chore(state, question, entry, prepared.text, prepared, bind)
+            for question, entry, prepared, bind in self._looks
+        ]
+
+    def as_proof(self) -> Proof | None:
+        """For the fast lane: the one question of this run, None where it is more than that."""
+        messages = self._run.messages
+        if (
+            len(self.hits) != 1
+            or self.hits[0][1]
+            or not fits(self.hits[0][0], self.lifetime)
+            or len(messages) > len(_ONE_QUESTION)
+        ):
+            return None
+        kinds = bytes(message.kind for message in messages)
+        if kinds not in _QUESTIONS:
+            return None
+        first = messages[0]
+        bind = (messages[1] if first.kind == codes.PARSE else first).parsed
+        if not isinstance(bind, Bind) or bind.portal:
+            return None
+        if first.kind != codes.PARSE and not bind.statement:
+            return None
+        parse = first.raw if first.kind == codes.PARSE else None
+        prepared = self._statement(bind.statement)
+        return Proof(self.hits[0][0], parse, prepared, bind, self.lifetime, self.labels)
+
+    def _message(self, index: int, message: Message) -> None:
+        kind, parsed = message.kind, message.parsed
+        if kind == codes.PARSE and isinstance(parsed, Parse):
+            self._parse(parsed, message.raw)
+        elif kind == codes.BIND and isinstance(parsed, Bind):
+            self._bind(index, parsed, message.raw)
+        elif isinstance(parsed, Execute):
+            self.pieces += serve.execute(self._portal(parsed.portal), parsed.maximum)
+        elif isinstance(parsed, Target):
+            if kind == codes.DESCRIBE:
+                self._describe(parsed)
+            else:
+                self._close(parsed)
+        elif kind not in (codes.SYNC, codes.FLUSH):
+            raise Missing
+
+    def _parse(self, parsed: Parse, raw: bytes) -> None:
+        prepared = make_prepared(self._state, parsed, raw)
+        prepared.is_virtual = True
+        own = own_entry(self._state, prepared.script)
+        if parsed.name in self._state.statements and parsed.name:
+            self._statements[parsed.name] = None  # 42P05, from the origin
+            raise Missing
+        if parsed.name and own is None:
+            # A named statement is always the origin's too (W-58); what it is bound to may be
+            # recorded nevertheless.
+            self._statements[parsed.name] = prepared
+            raise Missing
+        self._statements[parsed.name] = prepared
+        if own is None:
+            self._pending = prepared
+        self.pieces.append(codes.MSG_PARSE_COMPLETE)
+
+    def _statement(self, name: bytes) -> Prepared:
+        prepared = (
+            self._statements[name] if name in self._statements else self._state.statements.get(name)
+        )
+        if prepared is None:
+            raise Missing
+        return prepared
+
+    def _bind(self, index: int, bind: Bind, raw: bytes) -> None:
+        prepared = self._statement(bind.statement)
+        if bind.portal and (bind.portal in self._state.portals or bind.portal in self._portals):
+            raise Missing
+        entry = own_entry(self._state, prepared.script)
+        if entry is None:
+            entry = self._find(index, prepared, bind)
+        if prepared is self._pending:
+            self._pending = None
+        portal = Portal(bind.portal, prepared, bind)
+        portal.entry = entry
+        portal.message = raw
+        portal.level = len(self._state.savepoints)
+        portal.changes = self._state.changes
+        self._portals[bind.portal] = portal
+        self.pieces.append(codes.MSG_BIND_COMPLETE)
+
+    def _find(self, index: int, prepared: Prepared, bind: Bind) -> Entry:
+        question = ask(self._state, prepared.script, prepared, bind)
+        if isinstance(question, Refusal):
+            if self.refusal is None:
+                self.refusal, self.refused = question, prepared.script
+            raise Missing
+        limit = self.limits.get(index, 0)
+        landed, self._landed = self._landed, None
+        shared = landed is not None and landed.key == question.key and landed.holds(limit)
+        entry = landed if shared else find(self._state, question, limit)
+        if entry is None or (entry.row_description is None and index in self._described):
+            # Recorded for a client that did not ask to have it described: this one's replaces it.
+            asked = question._replace(described=index in self._described)
+            self.misses[index] = asked._replace(limit=limit) if question.shadow else asked
+            self.asked[index] = self._asked(index, prepared, limit)
+            raise Missing
+        if not entry.complete and not self._dies_here():
+            # Page two of a prefix would have to come from another snapshot (W-59).
+            raise Missing
+        if prepared.row_description is not None and not _same_shape(prepared, entry):
+            if self.refusal is None:
+                self.refusal, self.refused = Refusal(Reason.STALE_STATEMENT), prepared.script
+            raise Missing
+        if not _formats_fit(bind, entry):
+            raise Missing  # the origin will say so itself
+        if entry.look_at <= self._state.engine.clock():
+            self._looks.append((question, entry, prepared, bind))
+        self.hits.append((entry, shared))
+        self.lifetime, self.labels = question.lifetime, question.plan.own_labels
+        return entry
+
+    def _asked(self, index: int, prepared: Prepared, limit: int) -> Asked:
+        """The question's own bytes; without those where they alone would not make it (W-56)."""
+        settings = self._state.settings
+        if settings is None or prepared.fingerprint != settings.fingerprint:
+            return Asked(statement=prepared.text)
+        raw = self._run.messages[index].raw
+        return Asked(parse=prepared.message, bind=raw, limit=limit, statement=prepared.text)
+
+    def _dies_here(self) -> bool:
+        """Whether all portals of this run end with it."""
+        return self._run.kind == codes.SYNC and self._state.status == codes.IDLE
+
+    def _portal(self, name: bytes) -> Portal:
+        portal = self._portals[name] if name in self._portals else self._state.portals.get(name)
+        if portal is None or portal.entry is None:
+            raise Missing
+        if name not in self._portals:
+            # Work on a copy: nothing may change if a later message of the run has no answer.
+            copy = Portal(name, portal.prepared, portal.bind)
+            copy.entry, copy.position, copy.message = portal.entry, portal.position, portal.message
+            copy.level, copy.changes = portal.level, portal.changes
+            self._portals[name] = portal = copy
+        return portal
+
+    def _describe(self, target: Target) -> None:
+        if not target.is_statement:
+            entry = self._portal(target.name).entry
+            assert entry is not None
+            if entry.row_description is None:
+                raise Missing
+            self.pieces.append(entry.row_description)
+            return
+        prepared = self._statement(target.name)
+        own = own_entry(self._state, prepared.script)
+        if own is not None and own.row_description is not None:
+            self.pieces += [b"t\x00\x00\x00\x06\x00\x00", own.row_description]
+            return
+        if prepared.parameter_description is None or not prepared.row_description:
+            raise Missing
+        database = self._state.database
+        if database is None or prepared.epoch != database.epoch:
+            raise Missing
+        self.pieces += [prepared.parameter_description, prepared.row_description]
+
+    def _close(self, target: Target) -> None:
+        state, name = self._state, target.name
+        if not target.is_statement:
+            portal = self._portals.get(name) or state.portals.get(name)
+            if portal.entry is None if portal is not None else bool(name):
+                raise Missing  # the origin has it, or a cursor of that name that SQL declared
+            self._portals[name] = None
+        else:
+            prepared = self._statements.get(name) or state.statements.get(name)
+            if prepared is None or not prepared.is_virtual:
+                raise Missing
+            self._statements[name] = None
+        self.pieces.append(codes.MSG_CLOSE_COMPLETE)
+
+
+def _formats_fit(bind: Bind, entry: Entry) -> bool:
+    if not formats_fit(bind.parameter_formats, len(bind.parameters)):
+        return False
+    formats, described = bind.result_formats, entry.row_description
+    if described is not None:
+        return formats_fit(formats, column_count(described))
+    if entry.rows:  # never described: a row counts its columns as a description does
+        return formats_fit(formats, column_count(entry.rows))
+    return len(formats) <= 1
+
+
+def _limits(run: Run) -> dict[int, int]:
+    """The row limit of each Bind's only Execute in the run; 0 (all rows) for any other Bind."""
+    found: dict[int, int] = {}
+    binds: dict[bytes, int] = {}
+    for index, message in enumerate(run.messages):
+        parsed = message.parsed
+        if message.kind == codes.BIND and isinstance(parsed, Bind):
+            binds[parsed.portal] = index
+        elif isinstance(parsed, Execute):
+            bind = binds.get(parsed.portal)
+            if bind is not None:
+                found[bind] = 0 if bind in found else parsed.maximum
+    return found
+
+
+def _described(run: Run) -> set[int]:
+    """The Binds of the run whose portals it has described."""
+    found: set[int] = set()
+    binds: dict[bytes, int] = {}
+    for index, message in enumerate(run.messages):
+        parsed = message.parsed
+        if message.kind == codes.BIND and isinstance(parsed, Bind):
+            binds[parsed.portal] = index
+        elif (
+            message.kind == codes.DESCRIBE
+            and isinstance(parsed, Target)
+            and not parsed.is_statement
+            and parsed.name in binds
+        ):
+            found.add(binds[parsed.name])
+    return found
+
+
+def _same_shape(prepared: Prepared, entry: Entry) -> bool:
+    """Whether the entry has the columns that this session was told of (W-55).
+
+    Only the format codes may differ: they are the Bind's.
+    """
+    told, now = prepared.row_description, entry.row_description
+    if now is None:
+        return True  # the definitions' epoch is the same, and so are the key's text and settings
+    if not told or len(told) != len(now):
+        return False
+    return _without_formats(told) == _without_formats(now)
+
+
+def _without_formats(description: bytes) -> bytes:
+    out = bytearray(description)
+    pos = 7
+    for _ in range(int.from_bytes(description[5:7], "big")):
+        pos = description.index(0, pos) + 19
+        out[pos - 2 : pos] = b"\0\0"
+    return bytes(out)

@@ -1,0 +1,51 @@
+"""Beginning to record a reply, when its question is about to be asked."""
+
+from __future__ import annotations
+
+from pgcache.cache.flights import Lead
+from pgcache.proxy.capture import Capture
+from pgcache.proxy.decide import Ask
+from pgcache.proxy.recorder import Asked
+from pgcache.proxy.shadow import would_hit
+from pgcache.proxy.state import State
+from pgcache.sql.encodings import decode
+
+__all__ = ["Asked", "start_capture"]
+
+
+def start_capture(state: State, question: Ask, lead: Lead | None, asked: Asked) -> Capture | None:
+    """Begin to record the answer to ``question``; None where it could not be stored anyway.
+
+    To be called before the question's bytes go to the origin (T-11).
+    """
+    engine, database, settings = state.engine, question.database, state.settings
+    if question.shadow and would_hit(state, question):
+        return None
+    if lead is not None:
+        vector = lead.vector
+    elif database.space is not None and not question.shadow:
+        return None  # without leave of the shared store nothing is filled
+    elif database.flights.is_forgone(question.key):
+        return None
+    else:
+        captured = database.generations.capture(question.tags)
+        if captured is None:
+            return None
+        vector = captured
+    capture = Capture(
+        question.key,
+        question.plan,
+        question.tags,
+        vector,
+        started=engine.clock(),
+        lifetime=question.lifetime,
+        limit=engine.config.store.max_entry_bytes,
+        note=decode(asked.text, state.encoding)[0],
+        lead=lead,
+        script=question.script,
+        asked=asked,
+        in_force=None if settings is None else settings.in_force,
+        is_ghost=question.shadow,
+    )
+    database.recordings.add(capture)
+    return capture

@@ -1,0 +1,116 @@
+"""What was forwarded and is not answered yet: groups, and the executions in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgcache.errors.reasons import Reason
+from pgcache.invalidation.writes import Group
+from pgcache.policy.effects import Effects
+from pgcache.proxy.capture import Capture
+from pgcache.proxy.prepared import Portal, Prepared
+from pgcache.sql.model import Script, Statement
+
+# A query that was forwarded, and why it was not looked up; None where it was.
+Asked = tuple[Script, Reason | None]
+
+
+class Turn(Group):
+    """A group as the proxy sees it.
+
+    ``executed``: statements that ran so far. ``chained``: the only one was COMMIT or ROLLBACK
+    with AND CHAIN. ``captures``: recordings to be settled at its ReadyForQuery. ``gid``: what
+    PREPARE TRANSACTION named. ``in_block``: it surely starts inside a transaction block.
+    ``pins``: it takes locks. ``shifts``: it may change what names resolve under.
+    ``renames``: it may change by SQL which prepared statements there are. ``started``: when its
+    first message was forwarded, in monotonic seconds. ``asked``: the queries in it, for their
+    statistics.
+    """
+
+    __slots__ = (
+        "asked",
+        "captures",
+        "chained",
+        "executed",
+        "gid",
+        "in_block",
+        "pins",
+        "renames",
+        "shifts",
+        "started",
+    )
+
+    def __init__(self, started: float = 0.0) -> None:
+        super().__init__()
+        self.started = started
+        self.asked: list[Asked] = []
+        self.executed = 0
+        self.chained = False
+        self.captures: list[Capture] = []
+        self.gid = ""
+        self.in_block = False
+        self.pins = False
+        self.shifts = False
+        self.renames = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it may write, or other sessions wait for something it brings."""
+        return not self.reads_only or any(
+            c.lead is not None and c.lead.followers > 0 for c in self.captures
+        )
+
+
+class Execution:
+    """One Query or Execute on its way: its statements in order, and what each may change.
+
+    ``unnamed``: the unnamed statement that a Query drops, unless the origin ignores it, and
+    whether the origin has one.
+    """
+
+    __slots__ = (
+        "capture",
+        "effects",
+        "epoch",
+        "index",
+        "maximum",
+        "portal",
+        "statements",
+        "turn",
+        "unnamed",
+    )
+
+    def __init__(
+        self,
+        turn: Turn,
+        statements: tuple[Statement, ...],
+        effects: tuple[Effects, ...],
+        *,
+        portal: Portal | None = None,
+        maximum: int = 0,
+        capture: Capture | None = None,
+        epoch: int = -1,
+    ) -> None:
+        self.turn = turn
+        self.epoch = epoch  # of the definitions when it was sent
+        self.statements = statements
+        self.effects = effects
+        self.portal = portal
+        self.maximum = maximum
+        self.capture = capture
+        self.index = 0
+        self.unnamed: tuple[Prepared | None, bool] = (None, False)
+
+
+def fail_captures(turns: Iterable[Turn]) -> None:
+    """Nothing that is being recorded will be whole."""
+    for turn in turns:
+        for capture in turn.captures:
+            capture.fail(Reason.UNCACHEABLE_REPLY)
+
+
+def release_followers(turns: Iterable[Turn]) -> None:
+    """Have those who wait for what is being recorded go on by themselves; it may still be kept."""
+    for turn in turns:
+        for capture in turn.captures:
+            capture.let_go()

@@ -1,0 +1,30 @@
+"""Words that PostgreSQL's date and time input turns into the current time (C-13).
+
+Counterpart: ``src/backend/utils/adt/datetime.c`` (section 8.5.1.4 and Appendix B.1 of its
+documentation): input is cut at blanks and punctuation, letters are folded, unknown punctuation is
+skipped. Must not know: where a text stands, or whether it is ever read as a date.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["is_magic_text"]
+
+_WORDS: Final = ("now", "today", "tomorrow", "yesterday")
+_MAGIC: Final = re.compile(rf"(?<![a-z])(?:{'|'.join(_WORDS)})(?![a-z])")
+_WORD: Final = re.compile(r"[a-z]+")
+_MAX_OTHER_WORDS: Final = 6  # 'tomorrow at 10 pm America/Argentina/Buenos_Aires' has six
+
+
+def is_magic_text(text: str) -> bool:
+    """Tell whether a date or time type may read ``text`` as the current time or day.
+
+    It says yes in doubt: 'now' among few other words counts, whatever they are.
+    """
+    folded = text.lower()
+    if not any(word in folded for word in _WORDS):
+        return False  # for long texts, in which an expression is slower than this
+    found = _MAGIC.findall(folded)
+    return bool(found) and len(_WORD.findall(folded)) - len(found) <= _MAX_OTHER_WORDS
