@@ -1,0 +1,96 @@
+"""Entries as bytes: what goes in comes out, and nothing else is ever taken for an entry."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.shared.codec import HEAD, STORED, TOKEN, BadValue, Codec
+from pgcache.cache.shared.compress import Method
+
+NAME = b"pgcache:1:{x}:e:00"
+VECTOR = bytes(range(TOKEN)) * 3
+
+
+def entry(**changes: object) -> Entry:
+    known: dict[str, object] = {
+        "row_description": b"T\0\0\0\x06\0\0",
+        "rows": b"D\0\0\0\x06\0\0" * 5,
+        "row_count": 5,
+        "tags": (1, "name"),
+        "vector": (1, 2, 3),
+        "stored_at": 10.0,
+        "expires_at": 20.0,
+        "cost_ms": 12.5,
+        "note": "select 'ä'",
+    }
+    return Entry(b"the key", **(known | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("secret", [b"", b"0123456789abcdef"])
+@pytest.mark.parametrize("described", [b"T\0\0\0\x06\0\0", b"", None])
+def test_round_trip(method: Method, secret: bytes, described: bytes | None) -> None:
+    codec = Codec(method, 10, secret)
+    one = entry(row_description=described, complete=described is None)
+    value = codec.encode(NAME, one, VECTOR)
+    found = codec.decode(NAME, value, b"the key", VECTOR)
+    assert (found.row_description, found.rows, found.row_count) == (described, one.rows, 5)
+    assert (found.complete, found.cost_ms, found.note) == (one.complete, 12.5, one.note)
+
+
+def test_the_time_is_the_scripts_and_not_checked() -> None:
+    codec = Codec()
+    before, after = codec.around_time(codec.encode(NAME, entry(), VECTOR))
+    assert len(before) == STORED.start
+    value = before + b"1764098000123" + after
+    assert codec.decode(NAME, value, b"the key", VECTOR).row_count == 5
+
+
+def test_only_large_values_are_compressed() -> None:
+    large = entry(rows=b"D\0\0\0\x06\0\0" * 1000, row_count=1000)
+    value = Codec(Method.ZSTD, 1000).encode(NAME, large, VECTOR)
+    assert len(value) < 1000
+    assert len(Codec(Method.ZSTD, 100_000).encode(NAME, large, VECTOR)) > 7000
+
+
+@pytest.mark.parametrize("secret", [b"", b"0123456789abcdef"])
+@given(data=st.data())
+@settings(max_examples=200)
+def test_any_flipped_bit_is_found(secret: bytes, data: st.DataObject) -> None:
+    codec = Codec(Method.ZSTD, 10, secret)
+    value = bytearray(codec.encode(NAME, entry(), VECTOR))
+    places = [at for at in range(len(value)) if not STORED.start <= at < STORED.stop]
+    at = data.draw(st.sampled_from(places))
+    value[at] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(BadValue):
+        codec.decode(NAME, bytes(value), b"the key", VECTOR)
+
+
+@given(value=st.binary(max_size=300), cut=st.integers(0, 150))
+def test_any_other_bytes_are_refused(value: bytes, cut: int) -> None:
+    whole = Codec().encode(NAME, entry(), VECTOR)
+    for odd in (value, whole[:cut], whole[:HEAD] + value):
+        with pytest.raises(BadValue):
+            Codec().decode(NAME, odd, b"the key", VECTOR)
+
+
+def test_another_questions_value_is_refused() -> None:
+    codec = Codec()
+    value = codec.encode(NAME, entry(), VECTOR)
+    with pytest.raises(BadValue, match="another question"):
+        codec.decode(NAME, value, b"another key", VECTOR)
+    with pytest.raises(BadValue, match="another vector"):
+        codec.decode(NAME, value, b"the key", VECTOR[:TOKEN])
+    with pytest.raises(BadValue, match="damaged or forged"):
+        codec.decode(NAME + b"1", value, b"the key", VECTOR)
+
+
+def test_the_secret_has_to_be_the_same() -> None:
+    value = Codec(secret=b"0123456789abcdef").encode(NAME, entry(), VECTOR)
+    with pytest.raises(BadValue, match="damaged or forged"):
+        Codec(secret=b"0123456789abcdeg").decode(NAME, value, b"the key", VECTOR)
+    with pytest.raises(BadValue, match="without the secret"):
+        Codec().decode(NAME, value, b"the key", VECTOR)

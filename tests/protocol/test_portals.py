@@ -1,0 +1,134 @@
+"""Portals and statements that only pgcache knows are made real late, or never (W-56 to W-59)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.frames import SYNC, bind, close_request, execute, parse, query
+from tests.support.postgres import Server
+from tests.support.proxy import Proxy
+from tests.support.raw import RawClient, errors_of, rows_of
+
+READ = "select k, v from kv order by k"
+ZONED = "select timestamptz '2024-01-01 00:00', k from kv where k = 1"
+OLD = [("2", "b"), ("3", "c")]
+
+
+@pytest.fixture
+def client(
+    newest_proxy: Proxy, newest_postgres: Server, newest_database: str
+) -> Iterator[RawClient]:
+    newest_postgres.execute(
+        "create table kv (k int primary key, v text)",
+        "insert into kv values (1, 'a'), (2, 'b'), (3, 'c')",
+        "create schema other",
+        "create table other.kv as select 9 as k, 'other' as v from generate_series(1, 5)",
+        database=newest_database,
+    )
+    with RawClient(newest_proxy.address, newest_database) as client:
+        for text in (READ, ZONED):
+            while "; hit" not in str(client.rows("show pgcache.last")):
+                client.query(text)
+            client.ask(parse("", text), bind("", ""), execute(""), SYNC)
+            client.query("select 1")
+        yield client
+
+
+def _open_portal(client: RawClient) -> None:
+    client.query("begin")
+    (row,) = rows_of(client.ask(parse("", READ), bind("p", ""), execute("p", 1), SYNC))
+    assert row == ("1", "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update kv set v = 'new'",
+        "set local search_path = other",
+        "savepoint s; delete from kv where k = 2; release s",
+        "do $$ begin update kv set v = 'new'; end $$",
+    ],
+)
+def test_W59_no_page_is_of_another_snapshot(client: RawClient, change: str) -> None:
+    """SQL's FETCH of the rest gets those rows, or an error; the protocol's Execute gets them."""
+    _open_portal(client)
+    client.query(change)
+    fetched = client.query("fetch all from p")
+    assert rows_of(fetched) == OLD or errors_of(fetched) == ["34000"]
+    client.query("rollback")
+    _open_portal(client)
+    client.query(change)
+    assert rows_of(client.ask(execute("p"), SYNC)) == OLD
+    client.query("rollback")
+
+
+@pytest.mark.parametrize("change", ["select 1", "update kv set v = 'new'"])
+def test_W57_a_name_in_use_is_refused_whatever_has_changed(client: RawClient, change: str) -> None:
+    _open_portal(client)
+    client.query(change)
+    client.ask(parse("", READ), SYNC)
+    assert errors_of(client.ask(bind("p", ""), execute("p"), SYNC)) == ["42P03"]
+    assert errors_of(client.query("select 1")) == ["25P02"]
+    client.query("rollback")
+    assert rows_of(client.query(READ)) == [("1", "a"), *OLD]
+
+
+def test_W59_no_page_is_of_what_others_committed(
+    client: RawClient, newest_proxy: Proxy, newest_database: str
+) -> None:
+    _open_portal(client)
+    with RawClient(newest_proxy.address, newest_database) as other:
+        other.query("update kv set v = 'new'")
+    fetched = client.query("fetch all from p")
+    assert rows_of(fetched) == OLD or errors_of(fetched) == ["34000"]
+
+
+def test_W57_no_page_is_of_another_statement_of_that_name(client: RawClient) -> None:
+    client.ask(parse("a", READ), bind("", "a"), execute(""), SYNC)
+    client.query("begin")
+    assert rows_of(client.ask(bind("p", "a"), execute("p", 1), SYNC)) == [("1", "a")]
+    client.ask(close_request("S", "a"), parse("a", "select 5, k from kv"), SYNC)
+    fetched = client.query("fetch all from p")
+    assert rows_of(fetched) == OLD or errors_of(fetched) == ["34000"]
+
+
+def test_W59_a_run_goes_on_with_a_portal_behind_its_write(client: RawClient) -> None:
+    _open_portal(client)
+    write = parse("w", "update kv set v = 'new'") + bind("w", "w") + execute("w")
+    assert rows_of(client.ask(write, execute("p"), SYNC)) == OLD
+
+
+def test_W73_a_cursor_in_a_failed_transaction_gets_an_answer(client: RawClient) -> None:
+    for sql in ("fetch 1 from p", "close p"):
+        _open_portal(client)
+        client.query("select 1/0")
+        assert errors_of(client.query(sql)) == ["25P02"]
+        client.query("rollback")
+        _open_portal(client)
+        told = client.ask(query("select 1/0"), query(sql), count=2)
+        assert errors_of(told) == ["22012", "25P02"]
+        for _ in range(2):
+            assert errors_of(client.ask(execute("p"), SYNC)) == ["25P02"]
+        client.query("rollback")
+
+
+def test_W56_an_unnamed_statement_keeps_the_settings_it_was_parsed_under(client: RawClient) -> None:
+    client.query("set timezone = 'UTC'")
+    for _ in range(3):
+        told = client.ask(parse("", ZONED), bind("", ""), execute(""), SYNC)
+        assert rows_of(told) == [("2024-01-01 00:00:00+00", "1")]
+    client.ask(parse("z", "set timezone = 'Asia/Tokyo'"), bind("", "z"), execute(""), SYNC)
+    told = client.ask(bind("", ""), execute(""), SYNC)
+    assert rows_of(told) == [("2024-01-01 09:00:00+09", "1")]
+
+
+def test_what_pgcache_itself_answers_can_be_prepared(client: RawClient) -> None:
+    client.query(READ)
+    assert errors_of(client.ask(parse("own", "show pgcache.last"), SYNC)) == []
+    for _ in range(2):
+        (row,) = rows_of(client.ask(bind("", "own"), execute(""), SYNC))
+        assert str(row[0]).startswith("pgcache; ")
+    assert errors_of(client.query("deallocate own")) == []
+    assert errors_of(client.ask(bind("", "own"), execute(""), SYNC)) == ["26000"]

@@ -1,0 +1,160 @@
+"""Random conversations, and playing them: to the backend alone, and through sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.proxy.backend import Backend, World
+from tests.proxy.rig import Rig, whole_run
+from tests.support import frames
+from tests.support.frames import bind, close_request, describe_request, execute, parse, query
+
+READS = [
+    "select v from t",
+    "SELECT v  FROM t",
+    "select tz from t",
+    "select tenant from t",
+    "select v from u",
+    "select v from t where v = 'one'",
+]
+ODD_READS = ["select 1", "select v from missing", "select 1/0", "nonsense", "", "show timezone"]
+WRITES = [
+    *("insert into t values ('x')", "insert into u values ('y')", "delete from t"),
+    *("truncate u", "select write_something()", "insert into other.t values ('z')"),
+]
+TRANSACTIONS = [
+    *("begin", "begin", "commit", "rollback", "commit and chain", "rollback and chain"),
+    *("savepoint a", "rollback to a", "release a", "begin isolation level repeatable read"),
+]
+SETTINGS = [
+    *("set timezone to 'Asia/Tokyo'", "set timezone to 'UTC'", "set local timezone = 'Asia/Tokyo'"),
+    *("set search_path = other, public", "set local search_path = other", "reset all"),
+    *("set app.tenant = 'a'", "set local app.tenant = 'b'", "set search_path = public"),
+    *("select set_config('app.tenant', 'c', false)", "discard all"),
+    "select set_config('search_path', 'other', true)",
+    *("set pgcache.mode = 'off'", "set pgcache.mode = 'on'"),
+]
+DEFINITIONS = ["create table other.u (v text)", "drop table other.u", "drop table public.u"]
+LATER = ["select pg_advisory_lock(1)", "select now()", "deallocate s1", "fetch 1 from p1"]
+STATEMENTS = (
+    st.sampled_from(READS)
+    | st.sampled_from(READS)
+    | st.sampled_from(WRITES)
+    | st.sampled_from(TRANSACTIONS)
+    | st.sampled_from(SETTINGS)
+    | st.sampled_from([*ODD_READS, *DEFINITIONS, *LATER])
+)
+NAMES = st.sampled_from(["", "", "s1", "s2"])
+PORTALS = st.sampled_from(["", "", "p1"])
+LIMITS = st.sampled_from([0, 0, 1, 2, 5])
+FORMATS: st.SearchStrategy[Sequence[int]] = st.sampled_from([(), (0,), (1,), (1, 1)])
+VALUES = st.sampled_from([b"one", b"two", b"nothing", None])
+
+
+def _with_parameter(value: bytes | None, limit: int, formats: Sequence[int]) -> bytes:
+    return whole_run("select v from t where v = $1", [value], limit=limit, formats=formats)
+
+
+SIMPLE = st.lists(STATEMENTS, min_size=1, max_size=2).map("; ".join).map(query)
+RUNS = st.builds(
+    whole_run, STATEMENTS, name=st.just(""), portal=PORTALS, limit=LIMITS, formats=FORMATS
+) | st.builds(_with_parameter, VALUES, LIMITS, FORMATS)
+PIECES = (
+    st.builds(parse, NAMES, STATEMENTS)
+    | st.builds(parse, NAMES, st.sampled_from(READS))
+    | st.builds(lambda p, s: bind(p, s), PORTALS, NAMES)
+    | st.builds(describe_request, st.sampled_from("SP"), NAMES | PORTALS)
+    | st.builds(execute, PORTALS, LIMITS)
+    | st.builds(execute, PORTALS, LIMITS)
+    | st.builds(close_request, st.sampled_from("SP"), NAMES | PORTALS)
+    | st.sampled_from([frames.FLUSH, frames.SYNC])
+)
+PIPELINES = st.builds(
+    lambda pieces, end: b"".join(pieces) + end,
+    st.lists(PIECES, min_size=1, max_size=6),
+    st.sampled_from([frames.SYNC, frames.SYNC, frames.FLUSH]),
+)
+ENDS = st.sampled_from([frames.SYNC, frames.FLUSH])
+VALUED = "select v from t where v = $1"
+EXECUTED = st.builds(
+    lambda name, value, formats, limit, described: (
+        bind("", name, [value], results=formats)
+        + (describe_request("P", "") if described else b"")
+        + execute("", limit)
+        + frames.SYNC
+    ),
+    st.sampled_from(["s1", "s2"]),
+    VALUES,
+    FORMATS,
+    LIMITS,
+    st.booleans(),
+)
+NAMED = st.builds(
+    lambda name, sql, end: parse(name, sql) + describe_request("S", name) + end,
+    NAMES,
+    st.sampled_from([*READS, VALUED, VALUED, VALUED]),
+    ENDS,
+)
+CURSORS = st.builds(
+    lambda name, portal, limit, end: bind(portal, name) + execute(portal, limit) + end,
+    NAMES,
+    PORTALS,
+    LIMITS,
+    ENDS,
+) | st.builds(
+    lambda sql, portal, limit, end: (
+        parse("", sql) + bind(portal, "") + execute(portal, limit) + end
+    ),
+    st.sampled_from(READS),
+    PORTALS,
+    LIMITS,
+    ENDS,
+)
+PAGES = st.builds(lambda portal, limit, end: execute(portal, limit) + end, PORTALS, LIMITS, ENDS)
+TURNS = SIMPLE | RUNS | PIPELINES | NAMED | EXECUTED | EXECUTED | CURSORS | CURSORS | PAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One client sends this; ``repeat`` times, so that the fast lane has its part."""
+
+    who: int
+    data: bytes
+    repeat: int = 1
+
+
+STEPS = st.lists(
+    st.builds(Step, st.integers(0, 1), TURNS, st.sampled_from([1, 1, 2, 3])),
+    min_size=1,
+    max_size=14,
+)
+
+
+def play_directly(steps: Sequence[Step]) -> list[bytes]:
+    """What the backend itself answers, step by step."""
+    world = World()
+    backends = [Backend(world), Backend(world)]
+    for backend in backends:
+        backend.login()
+    return [backends[step.who].feed(step.data * step.repeat) for step in steps]
+
+
+def play(rig: Rig, steps: Sequence[Step], *, fast: bool = True) -> list[bytes]:
+    """What clients of pgcache hear, step by step."""
+    lines = [rig.line(), rig.line()]
+    for line in lines:
+        line.session._fast.is_enabled = fast
+    heard: list[bytes] = []
+    for step in steps:
+        line = lines[step.who]
+        before = len(heard)
+        said = b""
+        for _ in range(step.repeat):
+            line.says(step.data)
+            said += line.client.take()
+        heard.append(said)
+        assert len(heard) == before + 1
+    return heard

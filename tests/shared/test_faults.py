@@ -1,0 +1,199 @@
+"""The store fails in every way while sessions race through three proxies that share it.
+
+No read may be older than what was acknowledged (strict mode), and no client may see an error that
+PostgreSQL did not give it. Each proxy reaches Redis over a link of its own, so that one can lose
+it alone. Set PGCACHE_TEST_FAULT_SECONDS and PGCACHE_TEST_SEED for a longer or another run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.race.arena import race
+from tests.race.registers import StaleRead
+from tests.race.worker import World
+from tests.shared.conftest import Start
+from tests.support.link import Link
+from tests.support.postgres import Server
+from tests.support.proxy import Proxy
+from tests.support.raw import eventually
+from tests.support.redis import RedisServer
+
+PROXIES = 3
+SECONDS = float(os.environ.get("PGCACHE_TEST_FAULT_SECONDS", "5"))
+# At first nothing fails: so much is read from the cache before, or the run has shown nothing.
+_HITS_BEFORE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Three proxies, and what can go wrong between them and their store."""
+
+    redis: RedisServer
+    links: list[Link]
+    proxies: list[Proxy]
+
+    async def do(self, work: Callable[[], object]) -> None:
+        """Run something that blocks beside the race."""
+        await asyncio.to_thread(work)
+
+
+Fault = Callable[[Stage, random.Random], Awaitable[None]]
+
+
+async def _nothing(_stage: Stage, _chance: random.Random) -> None:
+    """All is well."""
+    await asyncio.sleep(1.0)
+
+
+async def _kill(stage: Stage, chance: random.Random) -> None:
+    """Kill -9, and nothing for a while."""
+    await stage.do(stage.redis.kill)
+    await asyncio.sleep(chance.uniform(0.1, 2.0))
+    await stage.do(stage.redis.start)
+    await asyncio.sleep(chance.uniform(0.5, 2.0))
+
+
+async def _restart(stage: Stage, chance: random.Random) -> None:
+    """Back at once, without its data."""
+    await stage.do(stage.redis.restart)
+    await asyncio.sleep(chance.uniform(0.5, 2.0))
+
+
+async def _stop(stage: Stage, chance: random.Random) -> None:
+    """SIGSTOP: connections stay and nothing comes."""
+    stage.redis.pause()
+    await asyncio.sleep(chance.uniform(0.05, 3.0))
+    stage.redis.resume()
+    await asyncio.sleep(chance.uniform(0.5, 2.0))
+
+
+async def _slow(stage: Stage, chance: random.Random) -> None:
+    """Answers take long, some of them too long."""
+    for link in stage.links:
+        link.delay(chance.choice((0.0, 0.01, 0.1, 0.7)))
+    await asyncio.sleep(chance.uniform(0.2, 1.5))
+    for link in stage.links:
+        link.delay(0.0)
+
+
+async def _partition(stage: Stage, chance: random.Random) -> None:
+    """One proxy's packets go nowhere, for less or more than its lease."""
+    link = chance.choice(stage.links)
+    await stage.do(link.stall)
+    await asyncio.sleep(chance.uniform(0.2, 4.0))
+    await stage.do(link.heal)
+    await asyncio.sleep(chance.uniform(0.2, 1.5))
+
+
+async def _cut(stage: Stage, chance: random.Random) -> None:
+    """One proxy's connections are reset, and refused for a while."""
+    link = chance.choice(stage.links)
+    await stage.do(link.cut)
+    await asyncio.sleep(chance.uniform(0.0, 2.0))
+    await stage.do(link.heal)
+    await asyncio.sleep(chance.uniform(0.2, 1.5))
+
+
+async def _flush(stage: Stage, chance: random.Random) -> None:
+    """FLUSHALL."""
+    await stage.do(stage.redis.flush)
+    await asyncio.sleep(chance.uniform(0.05, 3.0))
+
+
+async def _evict(stage: Stage, chance: random.Random) -> None:
+    """Memory runs out: whatever key is in the way goes, the state among them."""
+    used = int(stage.redis.info("memory")["used_memory"])
+    policy = chance.choice(("allkeys-random", "allkeys-lru", "volatile-ttl", "noeviction"))
+    await stage.do(lambda: stage.redis.say("CONFIG", "SET", "maxmemory-policy", policy))
+    await stage.do(lambda: stage.redis.say("CONFIG", "SET", "maxmemory", used - (200 << 10)))
+    await asyncio.sleep(chance.uniform(0.5, 2.0))
+    await stage.do(lambda: stage.redis.say("CONFIG", "SET", "maxmemory", 0))
+    await asyncio.sleep(chance.uniform(0.2, 1.0))
+
+
+async def _drop_scripts(stage: Stage, chance: random.Random) -> None:
+    """SCRIPT FLUSH, and connections killed from the other side."""
+    await stage.do(lambda: stage.redis.say("SCRIPT", "FLUSH"))
+    kind = chance.choice(("normal", "pubsub"))
+    await stage.do(lambda: stage.redis.say("CLIENT", "KILL", "TYPE", kind))
+    await asyncio.sleep(chance.uniform(0.2, 1.5))
+
+
+FAULTS: Mapping[str, Fault] = {
+    "nothing": _nothing,
+    "kill": _kill,
+    "restart": _restart,
+    "stop": _stop,
+    "slow": _slow,
+    "partition": _partition,
+    "cut": _cut,
+    "flush": _flush,
+    "evict": _evict,
+    "scripts": _drop_scripts,
+}
+
+
+@pytest.fixture
+def stage(shared_redis: RedisServer, start: Start) -> Iterator[Stage]:
+    """Three proxies in strict mode, each with a link of its own."""
+    with ExitStack() as stack:
+        links = [stack.enter_context(Link(shared_redis.address)) for _ in range(PROXIES)]
+        proxies = [
+            start(f"redis://{link.host}:{link.port}/0", store__consistency="strict")
+            for link in links
+        ]
+        yield Stage(shared_redis, links, proxies)
+
+
+def _trouble(
+    stage: Stage, faults: list[Fault], chance: random.Random
+) -> Callable[[World], Awaitable[None]]:
+    async def make(world: World) -> None:
+        await _await_hits(world, _HITS_BEFORE)
+        world.counts["hits_before"] = world.counts["hits"]
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            await chance.choice(faults)(stage, chance)
+            world.counts["faults"] += 1
+        # The store comes back: results are shared again without anybody's help.
+        await _await_hits(world, world.counts["hits"] + _HITS_BEFORE)
+
+    return make
+
+
+async def _await_hits(world: World, count: int) -> None:
+    await asyncio.to_thread(eventually, lambda: world.counts["hits"] >= count)
+
+
+# Connections are broken on purpose, some while they are being made: those end with their loop.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
+@pytest.mark.timeout(180 + 3 * SECONDS)
+@pytest.mark.parametrize("name", [*FAULTS, "everything"])
+def test_no_stale_read_and_no_failed_query(
+    name: str, stage: Stage, newest_postgres: Server
+) -> None:
+    seed = int(os.environ.get("PGCACHE_TEST_SEED", "1"))
+    chance = random.Random(f"{seed} {name}")
+    faults = list(FAULTS.values()) if name == "everything" else [FAULTS[name]]
+    addresses = [proxy.address for proxy in stage.proxies]
+    try:
+        world = asyncio.run(
+            race(newest_postgres, addresses, seed, trouble=_trouble(stage, faults, chance))
+        )
+    except* StaleRead as stale:
+        pytest.fail(f"{name}, seed {seed}: {stale.exceptions[0]}")
+    counts = world.counts
+    print(f"{name}, seed {seed}: {dict(counts)}")  # noqa: T201 - shown with -s and on failure
+    assert counts["faults"] > 1
+    assert counts["writes"] > counts["reads"] / 100
+    assert counts["errors"] < counts["reads"] / 20

@@ -1,0 +1,101 @@
+"""The store is lost, empty, slow, or a proxy is gone: slower, never wrong (P6, T-14)."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.shared.conftest import Start
+from tests.shared.test_two_proxies import await_hits, values
+from tests.support.proxy import SERVICE, Proxy
+from tests.support.redis import RedisCluster, RedisServer
+
+QUERY = "select v from t"
+
+
+@pytest.fixture
+def pair(start: Start, shared_redis: RedisServer) -> list[Proxy]:
+    return [start(shared_redis.url()) for _ in range(2)]
+
+
+def test_T14_writes_while_redis_is_away_are_seen_when_it_is_back(
+    pair: list[Proxy], shared_redis: RedisServer, newest_database: str
+) -> None:
+    one, two = (proxy.connect("app", newest_database) for proxy in pair)
+    one.execute("create table t (v text)")
+    one.execute("insert into t values ('x1')")
+    values(two, QUERY)
+    assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
+    shared_redis.kill()
+    one.execute("update t set v = 'x2'")
+    assert values(two, QUERY) == ["x2"]
+    one.execute("update t set v = 'x3'")
+    assert values(two, QUERY) == ["x3"]
+    shared_redis.start()
+    assert await_hits(two, QUERY) == await_hits(one, QUERY) == ["#3"]
+    shared_redis.flush()
+    one.execute("update t set v = 'x4'")
+    assert str(values(two, QUERY)[0])[1:] == "4"
+    assert await_hits(two, QUERY) == ["#4"]
+    for connection in (one, two):
+        connection.close()
+
+
+def test_the_state_of_the_store_is_shown(
+    start: Start, shared_redis: RedisServer, newest_database: str
+) -> None:
+    proxy = start(shared_redis.url())
+    client = proxy.connect("app", newest_database)
+    client.execute("create table t (v text)")
+    client.execute("insert into t values ('x1')")
+    assert await_hits(client, QUERY) == ["#1"]
+    told = shown(proxy)
+    assert told["store_state"] == "healthy"
+    assert int(str(told["shared_fills"])) >= 1
+    shared_redis.kill()
+    client.execute("update t set v = 'x2'")
+    assert shown(proxy)["store_state"] == "degraded"
+    shared_redis.start()
+    assert await_hits(client, QUERY) == ["#2"]
+    told = shown(proxy)
+    assert (told["store_state"], int(str(told["shared_losses"])) >= 1) == ("healthy", True)
+    client.close()
+
+
+def shown(proxy: Proxy) -> dict[object, object]:
+    """What SHOW STATS tells."""
+    with psycopg.connect(proxy.url(SERVICE, "pgcache"), autocommit=True) as console:
+        return dict(console.execute("SHOW STATS").fetchall())
+
+
+def test_a_proxy_that_is_killed_does_not_stop_the_other(
+    pair: list[Proxy], newest_database: str
+) -> None:
+    one, two = (proxy.connect("app", newest_database) for proxy in pair)
+    one.execute("create table t (v text)")
+    one.execute("insert into t values ('x1')")
+    values(two, QUERY)
+    assert await_hits(two, QUERY) == ["#1"]
+    pair[0].process.kill()
+    pair[0].process.wait()
+    two.execute("update t set v = 'x2'")
+    assert values(two, QUERY) == ["x2"]
+    assert await_hits(two, QUERY) == ["#2"]
+    two.close()
+    one.close()
+
+
+def test_a_cluster_is_a_store(
+    start: Start, shared_redis: RedisServer, redis_cluster: RedisCluster, newest_database: str
+) -> None:
+    proxies = [start(redis_cluster.url()) for _ in range(2)]
+    one, two = (proxy.connect("app", newest_database) for proxy in proxies)
+    one.execute("create table t (v text)")
+    one.execute("insert into t values ('x1')")
+    values(two, QUERY)
+    assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
+    one.execute("update t set v = 'x2'")
+    assert str(values(two, QUERY)[0])[1:] == "2"
+    assert await_hits(two, QUERY) == ["#2"]
+    for connection in (one, two):
+        connection.close()
