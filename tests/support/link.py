@@ -198,7 +198,8 @@ class Link:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close so that the peer sees a reset, not an end."""
-    linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    """Close so that the peer sees a reset, not an end; what ended by itself is left alone."""
+    sock = writer.get_extra_info("socket")
+    if sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
