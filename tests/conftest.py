@@ -34,12 +34,14 @@ _NAMES = itertools.count(1)
 _NEVER_TWICE = {"fuzz", "isolation", "oracle", "race", "shared"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let what fails elsewhere fail twice before it counts.
 
     Most tests start servers and talk to them, on machines that others keep busy. The first
     failure is not hidden: `pytest_terminal_summary` prints it.
     """
+    if not config.pluginmanager.hasplugin("rerunfailures"):
+        return
     for item in items:
         room = item.path.relative_to(Path(__file__).parent).parts[0]
         if room not in _NEVER_TWICE:
