@@ -19,7 +19,7 @@ from pgcache.proxy.gate import Gate
 from pgcache.proxy.login import Login
 from pgcache.proxy.origin import OriginConnection, OriginUnreachable, connect_origin
 from pgcache.proxy.session import Session
-from pgcache.proxy.tls import ALPN
+from pgcache.proxy.tls import ALPN, build_stuffed
 from pgcache.proxy.transports import Connection
 from pgcache.proxy.turns import release_followers
 from pgcache.proxy.watch import ReplicationWatch
@@ -31,11 +31,6 @@ from pgcache.wire.startup import (
     SSL_REQUEST,
     Packet,
     take_packet,
-)
-
-_STUFFED = (
-    "This could be either a client-software bug or evidence of an attempted man-in-the-middle "
-    "attack."
 )
 
 log = structlog.get_logger("pgcache.proxy")
@@ -86,8 +81,8 @@ class ClientConnection(Connection):
             self._phase = self._ignore
             asyncio.get_running_loop().call_soon(self.transport.abort)
 
-    def received(self, data: bytes) -> None:
-        """Bytes of the client."""
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client. HOT PATH."""
         try:
             self._phase(data)
         except ProtocolViolation as error:
@@ -129,12 +124,19 @@ class ClientConnection(Connection):
 
     def eof_received(self) -> bool:
         """The client will send no more."""
+        self._end_with_answers()
         return False
+
+    def close(self) -> None:
+        """Write what is left, then close."""
+        self._end_with_answers()
+        super().close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: its origin connection goes with it, when nothing depends on it."""
         self._end_login()
         self._end_stall()
+        self._end_with_answers()
         self.gate.leave(self)
         if self._watch is not None:
             self.gate.engine.release(self._watch.database.name)
@@ -145,7 +147,7 @@ class ClientConnection(Connection):
             return
         origin.flow.hold(Hold.OTHER_FULL, False)
         if session is not None and session.client_gone():
-            return  # ``origin_data`` closes it once the outcome is known (W-44)
+            return  # ``_last_data`` closes it once the outcome is known (W-44)
         self._dismiss_origin(session)
 
     def _dismiss_origin(self, session: Session | None) -> None:
@@ -194,7 +196,9 @@ class ClientConnection(Connection):
         if packet.code == GSSENC_REQUEST or context is None or self.tls is not None:
             self.send(b"N")
             if self._buffer:
-                self._refuse_stuffing(packet)
+                what = "SSL" if packet.code == SSL_REQUEST else "GSSAPI encryption"
+                self.send(build_stuffed(what))  # as PostgreSQL (W-02)
+                self.close()
             return False
         if self._buffer:
             # What follows the request in clear could be anybody's (CVE-2021-23214, W-02).
@@ -204,19 +208,6 @@ class ClientConnection(Connection):
         self.send(b"S")
         self.gate.background(self._start_tls())
         return True
-
-    def _refuse_stuffing(self, packet: Packet) -> None:
-        """As PostgreSQL: what came in one piece with the request could be anybody's (W-02)."""
-        what = "SSL" if packet.code == SSL_REQUEST else "GSSAPI encryption"
-        self.send(
-            build_error(
-                "08P01",
-                f"received unencrypted data after {what} request",
-                detail=_STUFFED,
-                severity="FATAL",
-            )
-        )
-        self.close()
 
     async def _start_tls(self) -> None:
         loop = asyncio.get_running_loop()
@@ -284,7 +275,7 @@ class ClientConnection(Connection):
         if self._buffer:
             data = bytes(self._buffer)
             self._buffer.clear()
-            self.received(data)
+            self.data_received(data)
 
     def _end_login(self) -> None:
         if self._timer is not None:
@@ -299,7 +290,7 @@ class ClientConnection(Connection):
         self.session = session
         self._phase = session.from_client
         session.background.cancel = partial(self.gate.interrupt, self)
-        self.origin.on_data = self.origin_data
+        self.origin.on_data, self.origin.on_violation = session.from_origin, self._origin_violated
 
     def enter_relay(self, watch: ReplicationWatch | None = None) -> None:
         """Pass everything on unread, both ways (W-10); ``watch`` looks on."""
@@ -343,20 +334,23 @@ class ClientConnection(Connection):
 
         self._phase = timed
 
-    def origin_data(self, data: bytes) -> None:
-        """Bytes of the origin. HOT PATH."""
+    def _origin_violated(self, error: ProtocolViolation) -> None:
+        """Fail closed: nobody knows any more which answer is whose (W-74)."""
+        log.error("lost track of the origin's answers", error=error.message)
+        self.gate.counters.clients_failed += 1
+        self.transport.abort()
+        if self.origin is not None:
+            self.origin.transport.abort()
+
+    def _end_with_answers(self) -> None:
+        """This session is about to end: look after each answer whether it may."""
+        if self.session is not None and self.origin is not None:
+            self.origin.on_data = self._last_data
+
+    def _last_data(self, data: bytes) -> None:
         session = self.session
         assert session is not None
-        try:
-            session.from_origin(data)
-        except ProtocolViolation as error:
-            # Fail closed: nobody knows any more which answer is whose (W-74).
-            log.error("lost track of the origin's answers", error=error.message)
-            self.gate.counters.clients_failed += 1
-            self.transport.abort()
-            if self.origin is not None:
-                self.origin.transport.abort()
-            return
+        session.from_origin(data)
         if self.transport.is_closing():
             if not session.is_needed:
                 self._dismiss_origin(session)
@@ -379,6 +373,7 @@ class ClientConnection(Connection):
     def drain(self) -> None:
         """End this session as soon as nothing is underway."""
         self._draining = True
+        self._end_with_answers()
         session = self.session
         if session is not None:
             session.background.drop()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pgcache.errors import ProtocolViolation
 from pgcache.invalidation.writes import WriteLedger
 from pgcache.policy.context import SessionSettings
 from pgcache.proxy.flow import Hold
@@ -119,7 +118,7 @@ class Login:
         """The login is over: what the client sent ahead is for whoever takes its place."""
         self._client.hold(Hold.LOGIN, False)
         if self._from_client:
-            self._client.received(bytes(self._from_client))
+            self._client.data_received(bytes(self._from_client))
 
     def _refuse_binding(self) -> None:
         if self._client.gate.first_time("channel-binding", self._client.address):
@@ -206,10 +205,7 @@ class Login:
         client.enter_session(session)
         session.logged_in()
         if rest:
-            try:
-                client.origin_data(rest)
-            except ProtocolViolation as error:
-                log.error("lost track of the origin's answers", error=error.message)
+            self._origin.data_received(rest)
         self._pass_on()
 
     def _register(self, session: Session, key: bytes) -> None:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 
 from pgcache.config import Origin
-from pgcache.errors import PgcacheError
+from pgcache.errors import PgcacheError, ProtocolViolation
 from pgcache.proxy.tls import ALPN, MUST
 from pgcache.proxy.transports import Connection
 from pgcache.wire.startup import build_ssl_request
@@ -20,16 +20,21 @@ class OriginUnreachable(PgcacheError):
 
 
 class OriginConnection(Connection):
-    """The origin's end. ``on_data`` and ``on_lost`` are the owner's, and may be exchanged."""
+    """The origin's end. ``on_data``, ``on_violation`` (it raised that) and ``on_lost`` are the
+    owner's, and may be exchanged."""
 
     def __init__(self) -> None:
         self.on_data: Callable[[bytes], None] = self._unexpected
+        self.on_violation: Callable[[ProtocolViolation], None] = _raise
         self.on_lost: Callable[[], None] = lambda: None
         self._answer: asyncio.Future[bytes] | None = None
 
-    def received(self, data: bytes) -> None:
-        """Hand on what came."""
-        self.on_data(data)
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came. HOT PATH."""
+        try:
+            self.on_data(data)
+        except ProtocolViolation as error:
+            self.on_violation(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The origin hung up, or the network did."""
@@ -52,6 +57,11 @@ class OriginConnection(Connection):
         answer = await self._answer
         self._answer = None
         return answer
+
+
+def _raise(error: ProtocolViolation) -> None:
+    """Nobody is in charge: the loop reports it, and closes the connection."""
+    raise error
 
 
 async def connect_origin(origin: Origin, context: ssl.SSLContext | None) -> OriginConnection:

@@ -11,10 +11,15 @@ from pathlib import Path
 from pgcache.config import Origin, TlsConfig
 from pgcache.config.origin import SslMode
 from pgcache.errors import ConfigError
+from pgcache.wire.messages import build_error
 
 ALPN = "postgresql"
 PLAIN = frozenset((SslMode.DISABLE,))
 MUST = frozenset((SslMode.REQUIRE, SslMode.VERIFY_CA, SslMode.VERIFY_FULL))
+_STUFFED = (
+    "This could be either a client-software bug or evidence of an attempted man-in-the-middle "
+    "attack."
+)
 
 
 def client_context(config: TlsConfig) -> ssl.SSLContext | None:
@@ -73,3 +78,16 @@ def own_certificate(config: TlsConfig) -> bytes | None:
     if begin < 0 or end < 0:
         return None
     return ssl.PEM_cert_to_DER_cert(text[begin : end + len("-----END CERTIFICATE-----")] + "\n")
+
+
+def build_stuffed(request: str) -> bytes:
+    """The error for a client whose ``request`` came in one piece with more bytes (W-02).
+
+    As PostgreSQL says it: those could be anybody's.
+    """
+    return build_error(
+        "08P01",
+        f"received unencrypted data after {request} request",
+        detail=_STUFFED,
+        severity="FATAL",
+    )

@@ -1,24 +1,22 @@
-"""The shell around a transport: one buffer to read into, backpressure, the end.
+"""The shell around a transport: backpressure, the end.
 
-``asyncio.BufferedProtocol`` lets all connections read into one buffer, because the loop fills it
-and hands it over within one call: an idle connection costs no buffer, and a chunk is copied once.
+An ordinary ``asyncio.Protocol``: uvloop reads for all connections into one buffer of its loop, so
+an idle one costs none, and a chunk is one object and one call. (``BufferedProtocol`` would be two
+calls, with a memoryview between them.) uvloop also writes at once what the socket takes, and
+queues only the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Final, cast
+from typing import cast
 
 from pgcache.proxy.flow import FlowControl, Hold
 
-_SIZE: Final = 256 * 1024
-_BUFFER: Final = bytearray(_SIZE)
-_VIEW: Final = memoryview(_BUFFER)
 
-
-class Connection(asyncio.BufferedProtocol):
-    """One connection; subclasses say what happens with its bytes."""
+class Connection(asyncio.Protocol):
+    """One connection; ``data_received`` of subclasses says what happens with its bytes."""
 
     transport: asyncio.Transport
     flow: FlowControl
@@ -28,18 +26,6 @@ class Connection(asyncio.BufferedProtocol):
         """The transport is there (again, after a TLS handshake)."""
         self.transport = cast(asyncio.Transport, transport)
         self.flow = FlowControl(self.transport)
-
-    def get_buffer(self, _sizehint: int) -> memoryview:
-        """Where the loop puts the next bytes."""
-        return _VIEW
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Bytes came. HOT PATH."""
-        self.received(bytes(_VIEW[:nbytes]))
-
-    def received(self, data: bytes) -> None:
-        """Take a chunk."""
-        raise AssertionError("a connection without a purpose")
 
     def pause_writing(self) -> None:
         """The transport's buffer is full: hold whoever fills it."""

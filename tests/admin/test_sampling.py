@@ -65,7 +65,7 @@ async def test_only_hits_are_timed_and_each_once(rig: Rig) -> None:
     turn = query("select v from t")
 
     def ask() -> None:
-        client.received(turn)
+        client.data_received(turn)
         line.settle()
 
     sampler.time_some()
