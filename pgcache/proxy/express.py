@@ -27,7 +27,6 @@ from pgcache.proxy.naming import make_prepared
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.runs import Run
 from pgcache.proxy.state import State
-from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.model import Kind, Script
 from pgcache.wire import codes
 from pgcache.wire.messages import EXECUTIONS, build_command_complete, parse_bind, parse_parse
@@ -235,9 +234,8 @@ class Express:
         refusal = refuse(state, known.script)
         if refusal is None or refusal.reason in _PASSING or not self._does_nothing(known.script):
             return False
-        known.refusal = refusal
-        if state.database is not None:
-            known.version = state.database.generations.version
+        database = state.database
+        known.refuse(refusal, -1 if database is None else database.generations.version)
         return True
 
     def _does_nothing(self, script: Script) -> bool:
@@ -249,11 +247,10 @@ class Express:
 
     # -- from the origin
 
-    def hears(self, data: bytes) -> bool:
-        """Whether ``data`` is the whole answer to what is underway; all is settled then."""
+    def hears(self, data: bytes, known: Pass) -> bool:
+        """Whether ``data`` is the whole answer to ``known``, underway; all is settled then."""
         state, sent = self._state, self.data
-        kind, known = sent[0], self.underway
-        assert known is not None
+        kind = sent[0]
         if known.ends:
             status = codes.IN_TRANSACTION if known.kind is Kind.BEGIN else codes.IDLE
             described = kind != codes.QUERY and sent.endswith(EXECUTIONS[True])
@@ -268,10 +265,7 @@ class Express:
             state.statements.pop(b"", None)
             state.unnamed_at_origin = False
         elif kind == codes.PARSE:
-            end = 1 + int.from_bytes(sent[1:5], "big")
-            prepared = make_prepared(state, parse_parse(sent[:end]), sent[:end])
-            prepared.at_origin = state.unnamed_at_origin = True
-            state.statements[b""] = self._prepared = prepared
+            self._prepared = self._leave_statement(known)
         if self._prepared is not None and kind != codes.QUERY:
             # The origin has checked the statement against its definitions of that moment.
             self._prepared.epoch = self._epoch
@@ -279,8 +273,26 @@ class Express:
             self._end(known.kind, status)
         if status != codes.IDLE:
             self._leave_portal()
-        self._count(known)
+        now = state.engine.clock()
+        took = now - self.started
+        self._counters.forward_seconds.observe(took)
+        if not known.ends:
+            if state.database is not None:
+                count_asked(state, known.asked, took, now)
+            state.last, state.verdict = known.verdict, None
         return True
+
+    def _leave_statement(self, known: Pass) -> Prepared:
+        """The unnamed statement stays, as the Parse that was sent made it."""
+        state = self._state
+        raw = self.data[: 1 + int.from_bytes(self.data[1:5], "big")]
+        parsed = known.parsed
+        if parsed is None:
+            parsed = known.parsed = parse_parse(raw)
+        prepared = make_prepared(state, parsed, raw, known.script)
+        prepared.at_origin = state.unnamed_at_origin = True
+        state.statements[b""] = prepared
+        return prepared
 
     def _end(self, kind: Kind, status: int) -> None:
         """A transaction has begun, or ended."""
@@ -297,16 +309,6 @@ class Express:
             state.changes += 1
             state.portals.clear()
             state.end_transaction()
-
-    def _count(self, known: Pass) -> None:
-        state = self._state
-        now = state.engine.clock()
-        took = now - self.started
-        self._counters.forward_seconds.observe(took)
-        if not known.ends:
-            count_asked(state, ((known.script, known.refusal.reason),), took, now)
-            state.judge(Verdict(Outcome.BYPASS, known.refusal))
-            state.verdict = None
 
     def _leave_portal(self) -> None:
         """Inside a transaction the unnamed portal stays (W-57)."""
@@ -329,7 +331,7 @@ class Express:
         assert known is not None
         self.underway = None
         state.note_asked(known.script, known.refusal.reason)
-        state.judge(Verdict(Outcome.BYPASS, known.refusal), remember=not known.ends)
+        state.judge(known.verdict, remember=not known.ends)
         for run in runs:
             if run.kind == codes.QUERY:
                 forwarder.query(run.messages[0], known.script, None)

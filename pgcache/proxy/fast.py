@@ -49,6 +49,7 @@ class FastLane:
         "_state",
         "_unnamed",
         "_version",
+        "answers",
         "express",
         "is_enabled",
         "is_open",
@@ -61,6 +62,7 @@ class FastLane:
         self.express = Express(state)
         self.is_enabled = True  # tests compare with what is said where it is not
         self.is_open = False  # the session is quiet, and its context is the lane's
+        self.answers = False  # and in that context anything at all may be answered here
         self._context: tuple[object, ...] = ()
         self._lane = _NO_LANE
         # Lanes of statements by this session's names for them; their turns begin after the name.
@@ -97,13 +99,14 @@ class FastLane:
                 self._context, self._version = context, self._generations.version
                 self._named.clear()
             self._lane = state.engine.lanes.lane(context)
+        self.answers = self._lane is not _NO_LANE
         self.is_open = self.express.open(refusal)
         return self.is_open
 
     def answer(self, data: bytes) -> bytes | None:
         """The whole answer to ``data``, None where it has to take another lane.
 
-        HOT PATH, guarded by ``make bench-quick``. Only while ``is_open``.
+        HOT PATH, guarded by ``make bench-quick``. Only while ``is_open``; None unless ``answers``.
         """
         if self._version != self._generations.version and not self.open():
             return None
@@ -111,7 +114,7 @@ class FastLane:
         lane = self._lane
         key = data
         at = 0
-        if data[0] == codes.BIND and lane is not _NO_LANE:
+        if data[0] == codes.BIND:
             at = data.find(0, STATEMENT_NAME)
             name = data[STATEMENT_NAME:at]
             named = self._named.get(name)
@@ -173,7 +176,7 @@ class FastLane:
         """Whether ``data`` is the whole answer to what was sent on; the lane is open again then."""
         express = self.express
         sent = express.underway
-        if sent is None or not express.hears(data):
+        if sent is None or not express.hears(data, sent):
             return False
         self.is_open = not sent.ends  # a transaction's begin and end change the context
         return True

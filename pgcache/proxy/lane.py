@@ -14,7 +14,9 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
 from pgcache.errors.reasons import Refusal
 from pgcache.proxy.recipe import Recipe
+from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.model import Kind, Script
+from pgcache.wire.messages import Parse
 
 # A longer answer is put together anew each time.
 MAX_ANSWER = 64 * 1024
@@ -49,18 +51,25 @@ class Turn:
 class Pass:
     """A statement that is sent on and does nothing but read, or begin or end a transaction.
 
-    ``refusal``: why it is not looked up. ``version``: of the generations when that was last found.
-    ``ends``: it is not a SELECT.
+    ``version``: of the generations when ``refusal``, why it is not looked up, was last found.
+    ``ends``: it is not a SELECT. ``parsed``: the Parse message it is known by, once it is read.
     """
 
-    __slots__ = ("ends", "kind", "refusal", "script", "version")
+    __slots__ = ("asked", "ends", "kind", "parsed", "refusal", "script", "verdict", "version")
 
     def __init__(self, script: Script, refusal: Refusal, version: int) -> None:
         self.kind = script.statements[0].kind
         self.ends = self.kind is not Kind.SELECT
         self.script = script
-        self.refusal = refusal
+        self.parsed: Parse | None = None
+        self.refuse(refusal, version)
+
+    def refuse(self, refusal: Refusal, version: int) -> None:
+        """It is not looked up because of this; what is said and counted each time is made once."""
         self.version = version
+        self.refusal = refusal
+        self.verdict = Verdict(Outcome.BYPASS, refusal)
+        self.asked = ((self.script, refusal.reason),)
 
 
 class Lane(dict[bytes, Turn]):

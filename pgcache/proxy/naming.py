@@ -15,7 +15,7 @@ from typing import Any
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import Turn
-from pgcache.sql.model import Kind, Statement
+from pgcache.sql.model import Kind, Script, Statement
 from pgcache.wire.messages import Parse, Target
 
 Statements = tuple[Statement, ...]
@@ -31,13 +31,17 @@ CURSORS = frozenset((Kind.FETCH, Kind.CLOSE, Kind.DECLARE))
 _PLAIN = frozenset((Kind.SELECT, Kind.WRITE))
 
 
-def make_prepared(state: State, parsed: Parse, raw: bytes) -> Prepared:
+def make_prepared(
+    state: State, parsed: Parse, raw: bytes, script: Script | None = None
+) -> Prepared:
     """The statement that a Parse makes, with the context it is parsed in (W-56).
 
-    Where earlier messages are unanswered, that context is not known yet.
+    Where earlier messages are unanswered, that context is not known yet. ``script``: the analysis
+    of its text in this context, where it is at hand.
     """
-    engine, settings, database = state.engine, state.settings, state.database
-    script = engine.script(parsed.text, state.standard_strings, state.encoding)
+    settings, database = state.settings, state.database
+    if script is None:
+        script = state.engine.script(parsed.text, state.standard_strings, state.encoding)
     known = (
         settings is not None
         and settings.known

@@ -114,7 +114,7 @@ class Session:
         """
         fast = self._fast
         if fast.is_open or self._may_be_fast():
-            answer = fast.answer(data)
+            answer = fast.answer(data) if fast.answers else None
             if answer is not None:
                 self._client.send(answer)
                 return
