@@ -12,20 +12,18 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
 
 import psycopg
 
 from benchmarks import machine
 from benchmarks.origin import STEADY, Origin
 from pgcache.demo import data, process
+from pgcache.demo.child import Child
 from pgcache.errors import StartError
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_START_TIMEOUT = 20.0  # seconds
 
 PACKAGES = {"pgbouncer": "pgbouncer", "pgpool": "pgpool2", "redis-server": "redis-server"}
 """Programs, and Debian's packages of them."""
@@ -37,45 +35,22 @@ def find(program: str) -> Path | None:
     return Path(found) if found else None
 
 
-class Peer:
+class Peer(Child):
     """A server next to pgcache; subclasses say how it is configured and started."""
 
     program = ""
-    stop_signal = signal.SIGTERM
+    start_timeout = 20.0
 
     def __init__(self) -> None:
+        super().__init__()
+        self.called = self.program
         self._account = process.choose_account()
-        self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path(mkdtemp(prefix=f"pgcache-bench-{self.program}-"))
         self.port = process.free_port()
-
-    def __enter__(self) -> Peer:
-        try:
-            self.folder.chmod(0o755)
-            self._account.own(self.folder)
-            self._start()
-        except BaseException:
-            self._close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
 
     def command(self, path: Path) -> list[str]:
         """Write its configuration and say how it is started."""
         raise NotImplementedError
-
-    @property
-    def pid(self) -> int:
-        """The process that was started."""
-        assert self._process is not None
-        return self._process.pid
 
     def hits(self) -> int:
         """Statements answered from its cache so far: none, for one that has no cache."""
@@ -97,24 +72,20 @@ class Peer:
         path = find(self.program)
         if path is None:
             raise StartError(f"{self.program} is not installed")
+        self.folder.chmod(0o755)
+        self._account.own(self.folder)
         command = self.command(path)
         log = self.folder / "log"
         with log.open("wb") as output:
-            self._process = process.start(
+            self._launch(
                 command,
-                environment={"PATH": _PATH, "LC_ALL": "C"},
-                account=self._account,
-                sent=self.stop_signal,
+                {"PATH": _PATH, "LC_ALL": "C"},
+                self._account,
                 stdout=output,
                 stderr=output,
                 cwd=self.folder,
             )
-        deadline = time.monotonic() + _START_TIMEOUT
-        while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text(errors="replace").strip()[-2000:]
-                raise StartError(f"{self.program} did not start: {said}")
-            time.sleep(0.05)
+        self._await(self._listens, lambda: log.read_text(errors="replace").strip()[-2000:])
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
@@ -122,8 +93,7 @@ class Peer:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _close(self) -> None:
-        if self._process is not None:
-            process.stop(self._process, self.stop_signal)
+        super()._close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -15,8 +15,9 @@ from rich.table import Table
 
 from pgcache.demo import data
 from pgcache.demo.dashboard import TILES, Answer, Viewer
+from pgcache.demo.postgres import SUPERUSER
 from pgcache.demo.proxy import Proxy
-from pgcache.demo.server import SUPERUSER, EmbeddedPostgres
+from pgcache.demo.server import EmbeddedPostgres
 from pgcache.errors import PgcacheError, StartError
 
 _WRITE = (

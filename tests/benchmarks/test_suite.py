@@ -66,7 +66,7 @@ def test_a_case_that_fails_is_noted_and_the_rest_goes_on(
         run, steps = Run(), []
         run_cases(arena, "abc", run, shown.append, lambda: steps.append(1))
     finally:
-        origin.__exit__()
+        origin.__exit__(None, None, None)
     assert run.failures == {"a": "RuntimeError: no such table"}
     assert "no such table" in capsys.readouterr().err
     assert run.figures == {"speed": 2.0}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from pgcache.demo import data
-from pgcache.demo.server import SUPERUSER, EmbeddedPostgres
+from pgcache.demo.postgres import SUPERUSER
+from pgcache.demo.server import EmbeddedPostgres
 
 PASSWORDS = {data.ANALYST: "look", data.SERVICE: "catalogs"}
 

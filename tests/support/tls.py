@@ -15,6 +15,19 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.postgres import Server
 
+# From Python 3.13 on, clients that verify insist on these.
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -52,6 +65,10 @@ def issue_certificates(folder: Path) -> Certificates:
     authority = (
         _builder(subject, subject, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_SIGNS, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False
+        )
         .sign(authority_key, hashes.SHA256())
     )
     path = folder / "authority.crt"
@@ -97,6 +114,10 @@ def _leaf(
     certificate = (
         _builder(_name(hosts[0]), authority.subject, key)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
+            critical=False,
+        )
         .sign(authority_key, hashes.SHA256())
     )
     pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
