@@ -243,9 +243,13 @@ class RedisSentinel:
 
     def await_failover(self) -> RedisServer:
         """Return the new primary once the sentinels have chosen one and it takes writes."""
-        await_so(lambda: self.leader() is self.replica, "no failover", patience=60.0)
-        await_so(lambda: self.replica.info("replication")["role"] == "master", "still a replica")
-        return self.replica
+        return self.await_leader(self.replica)
+
+    def await_leader(self, server: RedisServer) -> RedisServer:
+        """Return ``server`` once the sentinels have chosen it and it takes writes."""
+        await_so(lambda: self.leader() is server, "no failover", patience=60.0)
+        await_so(partial(_has_role, server, "master"), "still a replica")
+        return server
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +353,13 @@ def await_so(
         if time.monotonic() > deadline or give_up():
             raise RuntimeError(otherwise)
         time.sleep(0.02)
+
+
+def _has_role(server: RedisServer, role: str) -> bool:
+    try:
+        return str(server.info("replication")["role"]) == role
+    except redis.ConnectionError:
+        return False  # sentinels close the connections of who changes its role
 
 
 def _knows(sentinel: RedisServer, name: str, others: int) -> bool:

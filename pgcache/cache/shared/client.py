@@ -7,6 +7,7 @@ whether that would be right is ``space``'s to judge. Counterpart: ``scripts`` sa
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol, cast
@@ -54,8 +55,8 @@ class Client(Protocol):
     async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
         """Run a script. Raises StoreLost or StoreChanged."""
 
-    async def load(self, key: bytes) -> None:
-        """Make the scripts known where ``key`` is kept. Raises StoreLost."""
+    async def load(self) -> None:
+        """Make the scripts known. Raises StoreLost."""
 
     def subscribe(self, *channels: bytes) -> Any:
         """Listen, as an asynchronous context with a ``Subscription``. Raises StoreLost."""
@@ -65,6 +66,8 @@ class RedisClient:
     """A client for ``url``. How long a script may take is the caller's to bound."""
 
     def __init__(self, url: str, *, process: str, max_connections: int) -> None:
+        self._process = process
+        self._loads = itertools.count(1)
         self._scripts = build_scripts(process)
         self._is_cluster = urlsplit(url).scheme == "redis+cluster"
         self._redis, self._sentinel = _open(url, max_connections)
@@ -83,10 +86,13 @@ class RedisClient:
             raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
         return reply
 
-    async def load(self, key: bytes) -> None:
-        """Make the scripts known, on all nodes of a Cluster."""
-        for script in self._scripts.values():
+    async def load(self) -> None:
+        """Make scripts known, on all nodes of a Cluster: with new texts, because a server that was
+        the primary before the last one, and is again, still knows the old ones (T-13)."""
+        scripts = build_scripts(f"{self._process}.{next(self._loads)}")
+        for script in scripts.values():
             await self._guard(self._load(script))
+        self._scripts = scripts
 
     def _load(self, script: Script) -> Awaitable[Any]:
         return cast("Awaitable[Any]", self._redis.script_load(cast(str, script.text)))

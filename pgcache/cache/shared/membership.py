@@ -204,7 +204,7 @@ class Membership:
                     ms(times.lease),
                     link.life_pid(),
                     link.configuration,
-                    int(lost),
+                    (b"s" if was_changed else b"u") if lost else b"",
                     secrets.token_bytes(16),
                     ms(times.quarantine),
                     *self._former,
@@ -214,7 +214,7 @@ class Membership:
             except StoreChanged:
                 was_changed = self._era != -1
                 self._unheard = self._unheard or lost
-                await link.client.load(keys.state)
+                await link.client.load()
             except StoreLost:
                 self._unheard = self._unheard or lost
                 raise

@@ -4,8 +4,8 @@ One hash holds a database's whole state, so that it is lost as a whole or not at
 
     p            the members: one record of 47 characters for each proxy
                  (id 16, end of its lease in ms 13, pid of its sign of life 10, configuration 8)
-    q            until when a new state is not used: a proxy that has not yet found out that the
-                 old one was lost may be writing without being heard (T-14)
+    q            until when a state that is new, or an older one that is back, is not used: a proxy
+                 that is no member there, and has not yet found out, may be writing unheard (T-14)
     * and $      tokens of everything, and of the definitions
     r<oid> n<name>   a tag's token; missing means unknown, and whoever needs it makes a new one
     o<owner>     a lock: pid of the backend 10, when 13, then its tags, each with its length
@@ -42,11 +42,11 @@ class Script:
 
 
 def build_scripts(process: str) -> dict[str, Script]:
-    """All scripts, with texts of this process' own.
+    """All scripts, with texts that nobody else uses: ``process`` names it and its last attempt.
 
-    A server that does not know them has not seen this process before: it has restarted, or it is
-    another one after a failover, and may have lost what it was told (T-13). Redis 7 neither
-    replicates nor saves scripts, so that this cannot be missed, and costs nothing.
+    A server that does not know them has not seen this process since it last loaded them: it has
+    restarted, or it is another one after a failover, and may have lost what it was told (T-13).
+    Redis 7 neither replicates nor saves scripts, so that this cannot be missed, and costs nothing.
     """
     found = {}
     for name, body in _BODIES.items():
@@ -159,12 +159,15 @@ end
 local function tell(channel, kind, text) redis.call('SPUBLISH', channel, kind .. me .. text) end
 """
 
-# KEYS: state, channel. ARGV: id, lease ms, pid, configuration, lost ('1': writes went unheard),
-# nonce (16), quarantine ms, the ids this process had before
+# KEYS: state, channel. ARGV: id, lease ms, pid, configuration, lost ('': nothing; 'u': writes went
+# unheard; 's': what was said to the last server), nonce (16), quarantine ms, the ids this process
+# had before
 _JOIN: Final = r"""
-if redis.call('EXISTS', state) == 0 then redis.call('HSET', state, 'q', now + ARGV[7]) end
+local lost = ARGV[5] ~= ''
+if ARGV[5] == 's' or redis.call('EXISTS', state) == 0 then
+  redis.call('HSET', state, 'q', now + ARGV[7])
+end
 local p = redis.call('HGET', state, 'p') or ''
-local lost = ARGV[5] == '1'
 for i = 8, #ARGV do
   for _, owner in ipairs(owners_of(ARGV[i])) do release(owner) end
   p = without(p, ARGV[i])
