@@ -42,15 +42,15 @@ async def bury(survivor: Survivor, keys: Keys, absent: Sequence[Member], now: in
     ``now``: ms of Redis' clock. Several members may do so at once.
     """
     for member in absent:
-        if not await _is_gone(survivor, member.life_pid, now - member.until):
+        if not member.is_gone and not await _is_gone(survivor, member.life_pid, now - member.until):
             continue
         try:
             count, left = await _clear(survivor, keys, member, now)
         except StoreLost:
             return  # the next beat finds out
         survivor.link.counts.cleared += count
-        if not left:
-            log.warning("a proxy is gone, its locks are given up", locks=count)
+        if not member.is_gone or not left:
+            log.warning("a proxy is gone", database=survivor.database, given_up=count, kept=left)
             survivor.look_again()
 
 

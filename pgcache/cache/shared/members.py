@@ -12,12 +12,21 @@ from pgcache.cache.shared.scripts import MEMBER, RECORD
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One proxy. ``until``: the end of its lease, in ms of Redis' clock."""
+    """One proxy. ``until``: the end of its lease, in ms of Redis' clock; 0: it is gone for good."""
 
     id: bytes
     until: int
     life_pid: int
     configuration: str
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is known to have ended: only its locks stand."""
+        return self.until == 0
+
+    def is_absent(self, now: int) -> bool:
+        """Whether its lease has run out at ``now``, and it may be writing unheard."""
+        return 0 < self.until < now
 
 
 def parse_members(packed: bytes) -> list[Member]:

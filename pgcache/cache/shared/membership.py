@@ -325,7 +325,8 @@ class Membership:
         others = [m for m in parse_members(bytes(reply[1])) if m.id != self.id]
         for other in others:
             self.link.compare(other.configuration)
-        absent = [other for other in others if other.until < now]
+        absent = [other for other in others if other.is_absent(now)]
+        gone = [other for other in others if other.is_gone]
         settled = not absent and until <= now
         if settled is not self._settled:
             self._settled = settled
@@ -334,8 +335,8 @@ class Membership:
         why = "a proxy is cut off from the store" if absent else ""
         state = Health.HEALTHY if settled else Health.SETTLING
         self.link.set_state(self.database, state, why)
-        if absent:
-            self.link.background(bury(self, keys, absent, now))
+        if absent or gone:
+            self.link.background(bury(self, keys, [*absent, *gone], now))
 
     def _heard_back(self, beat: Beat) -> None:
         sent = self._beats.get(beat.number)

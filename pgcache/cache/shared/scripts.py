@@ -3,7 +3,8 @@
 One hash holds a database's whole state, so that it is lost as a whole or not at all (T-13):
 
     p            the members: one record of 47 characters for each proxy
-                 (id 16, end of its lease in ms 13, pid of its sign of life 10, configuration 8)
+                 (id 16, end of its lease in ms 13, pid of its sign of life 10, configuration 8);
+                 a lease that ended at 0: the proxy is known to be gone, and only its locks stand
     q            until when a state that is new, or an older one that is back, is not used: a proxy
                  that is no member there, and has not yet found out, may be writing unheard (T-14)
     * and $      tokens of everything, and of the definitions
@@ -17,6 +18,7 @@ so that no length can be taken for the other.
 Every script begins by asking whether the caller is a member. One that is not (its state was lost,
 or its lease ran out and somebody saw to its locks) is told so and does nothing. While another
 member's lease has run out, nothing is served or filled: it may be writing without being heard.
+One that is known to be gone writes no more; its backends may, under the locks that it left.
 Times are Redis' own clock. Must not know: redis, the library.
 """
 
@@ -67,8 +69,9 @@ local function standing()
   if not p then return 'gone' end
   local known, absent = false, q and tonumber(q) > now
   for i = 1, #p, 47 do
-    if string.sub(p, i, i + 15) == me then known = true
-    elseif tonumber(string.sub(p, i + 16, i + 28)) < now then absent = true end
+    local ends = tonumber(string.sub(p, i + 16, i + 28))
+    if string.sub(p, i, i + 15) == me then known = ends > 0
+    elseif ends > 0 and ends < now then absent = true end
   end
   if not known then return 'gone' end
   if absent then return 'absent' end
@@ -156,6 +159,15 @@ local function without(p, member)
   return out
 end
 
+-- a member's record, nil where it is none; its lease's end is 0 where it is gone
+local function record_of(p, member)
+  for i = 1, p and #p or 0, 47 do
+    if string.sub(p, i, i + 15) == member then return string.sub(p, i, i + 46) end
+  end
+end
+
+local function ends(record) return tonumber(string.sub(record, 17, 29)) end
+
 local function tell(channel, kind, text) redis.call('SPUBLISH', channel, kind .. me .. text) end
 """
 
@@ -188,7 +200,8 @@ return {'ok', redis.call('HGET', state, '$')}
 # ms, configuration, fences…
 _BEAT: Final = r"""
 local p = redis.call('HGET', state, 'p')
-if not p or without(p, me) == p then return {'gone'} end
+local record = record_of(p, me)
+if not record or ends(record) == 0 then return {'gone'} end
 local mine = string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[6])
 p = without(p, me) .. mine
 redis.call('HSET', state, 'p', p)
@@ -319,20 +332,21 @@ return out
 """
 
 # KEYS: state, channel. ARGV: id, an absent member that is gone for good, its owners whose
-# backends are. It is forgotten when none is left.
+# backends are. It is forgotten when none is left, and until then nobody waits for it.
 _CLEAR: Final = r"""
-local p = redis.call('HGET', state, 'p')
 if standing() == 'gone' then return {'gone'} end
-for i = 1, #p, 47 do
-  if string.sub(p, i, i + 15) == ARGV[2] and tonumber(string.sub(p, i + 16, i + 28)) >= now then
-    return {'back'}
-  end
-end
+local p = redis.call('HGET', state, 'p')
+local record = record_of(p, ARGV[2])
+if record and ends(record) >= now then return {'back'} end
 for i = 3, #ARGV do
   local tags = release(ARGV[i])
   if tags then tell(KEYS[2], 'm', tags) end
 end
-if #owners_of(ARGV[2]) == 0 then redis.call('HSET', state, 'p', without(p, ARGV[2])) end
+p = without(p, ARGV[2])
+if record and #owners_of(ARGV[2]) > 0 then
+  p = p .. string.sub(record, 1, 16) .. string.rep('0', 13) .. string.sub(record, 30)
+end
+redis.call('HSET', state, 'p', p)
 return {'ok'}
 """
 

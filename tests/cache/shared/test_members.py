@@ -19,3 +19,9 @@ def test_members() -> None:
     assert parse_members(b"") == []
     with pytest.raises(ValueError, match="damaged"):
         parse_members(packed[:-1])
+
+
+def test_T10_who_is_gone_is_not_waited_for() -> None:
+    late, gone = (Member(b"a" * 16, until, 7, "00c0ffee") for until in (1_000, 0))
+    assert (late.is_gone, late.is_absent(999), late.is_absent(1_001)) == (False, False, True)
+    assert (gone.is_gone, gone.is_absent(1_001)) == (True, False)
