@@ -25,7 +25,7 @@ from pgcache.policy.effects import TEMPORARY_SCHEMA, Effects, plan_effects
 from pgcache.policy.matching import Narrowed
 from pgcache.policy.plan import ReadPlan, View, plan_read
 from pgcache.proxy.capture import Capture
-from pgcache.sql.model import Kind, Script, Statement
+from pgcache.sql.model import Hints, Kind, Script, Statement
 
 if TYPE_CHECKING:  # the two name each other; only the engine makes a Database
     from pgcache.proxy.engine import Engine
@@ -45,6 +45,7 @@ class Database:
         "_engine",
         "_plans",
         "_renamed",
+        "_shared_plans",
         "doubts",
         "epoch",
         "flights",
@@ -75,6 +76,8 @@ class Database:
         self.epoch = 0
         self.prepared_transactions = PreparedTransactions()
         self._plans: dict[tuple[Script, View, Narrowed], ReadPlan] = {}
+        # by the id of a statement, which is kept, so that no other can come to have it
+        self._shared_plans: dict[tuple[int, Hints, View], tuple[Statement, ReadPlan]] = {}
         self._effects: dict[tuple[int, View], tuple[Statement, Snapshot | None, Effects]] = {}
         self.known: Snapshot | None = None  # the last, until definitions surely changed
         self.doubts = 0
@@ -101,12 +104,18 @@ class Database:
         ``rules`` are those that may fit the session.
         """
         plan = self._plans.get((script, view, rules))
-        if plan is None:
-            if len(self._plans) >= _MAX_PLANS:
-                self._plans.clear()
+        if plan is not None:
+            return plan
+        # Queries that differ in constants share their statement; a rule may look at the text.
+        statement, shares = script.statements[0], not rules.rules
+        key = (id(statement), script.hints, view)
+        known = self._shared_plans.get(key) if shares else None
+        if known is not None:
+            plan = known[1]
+        else:
             # Whether the statement was prepared, and when, is ``decide``'s to judge.
             plan = plan_read(
-                script.statements[0],
+                statement,
                 script.hints,
                 view,
                 snapshot,
@@ -115,8 +124,16 @@ class Database:
                 key_text=script.key_text,
                 rules=rules,
             )
-            self._plans[script, view, rules] = plan
+        if len(self._plans) >= _MAX_PLANS:
+            self._drop_plans()
+        self._plans[script, view, rules] = plan
+        if shares:
+            self._shared_plans[key] = statement, plan
         return plan
+
+    def _drop_plans(self) -> None:
+        self._plans.clear()
+        self._shared_plans.clear()
 
     def effects(self, statement: Statement, view: View | None) -> Effects:
         """What running ``statement`` may change; ``view`` None: names may mean anything.
@@ -144,7 +161,7 @@ class Database:
 
     def forget_plans(self) -> None:
         """What was planned was planned with other options: decide everything anew."""
-        self._plans.clear()
+        self._drop_plans()
         self.generations.touch()
 
     def schema_changed(self) -> None:
@@ -157,7 +174,7 @@ class Database:
         """Definitions changed here or elsewhere, and the generations have moved already."""
         self.epoch += 1
         self.known = None
-        self._plans.clear()
+        self._drop_plans()
         self._engine.catalog.refresh(self.name)
         self._engine.doubt_others(self)
 
@@ -168,7 +185,7 @@ class Database:
         if renamed or old.server.configured != new.server.configured:
             self.doubts += 1
             self._renamed |= dict.fromkeys(renamed, self.doubts)
-        self._plans.clear()
+        self._drop_plans()
         self.generations.move(None)
         source = Source.ORIGIN if restarted else Source.SCHEMA
         self._engine.invalidated(self, source, None)

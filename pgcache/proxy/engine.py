@@ -6,7 +6,6 @@ Made by ``runtime``; sessions ask it, it never calls a session. Must not know: b
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
 from dataclasses import replace
 from random import random as chance
@@ -29,9 +28,9 @@ from pgcache.policy.ttl import Lifetimes
 from pgcache.proxy.database import Database
 from pgcache.proxy.lane import Lanes
 from pgcache.proxy.recorder import Recorder
-from pgcache.proxy.shapes import shape_of
-from pgcache.sql.model import Hints, Script
-from pgcache.sql.script import read_script
+from pgcache.proxy.shapes import Shapes
+from pgcache.sql.analyses import Analyses, Text
+from pgcache.sql.model import Script
 
 __all__ = ["Database", "Engine"]
 
@@ -41,9 +40,6 @@ log = structlog.get_logger("pgcache.proxy")
 _LANES_SHARE = 8
 _LINGER = 2.0  # seconds that the catalogs are kept after a database's last session
 _STEP = 1_000  # entries to be looked at in one go
-# A longer text is analysed again each time instead of filling the memory (parameters, not
-# literals, are the way to send a megabyte).
-_MAX_REMEMBERED_TEXT = 256 * 1024
 
 
 class Engine:
@@ -51,9 +47,8 @@ class Engine:
 
     __slots__ = (
         "_databases",
-        "_meanings",
-        "_scripts",
         "_tasks",
+        "analyses",
         "catalog",
         "clock",
         "config",
@@ -96,9 +91,10 @@ class Engine:
         self.counters = counters
         self.clock = clock
         self.lanes = Lanes(config.store.max_bytes // _LANES_SHARE)
+        self.analyses = Analyses(config.cache.max_analysis_entries)
         self.paused = False
         self.poison = poison
-        self.queries = Queries(counters, shape_of)
+        self.queries = Queries(counters, Shapes())
         self.recorder = Recorder(config.warm_up.max_recorded)
         self.sources: list[SourceState] = []  # what changes are heard from, for display
         self.sight = Sight(self.sources, self.databases)
@@ -106,37 +102,11 @@ class Engine:
         self.random = random  # 0 to 1
         self.reruns = 0  # executions underway in the background
         self._databases: dict[str, Database] = {}
-        self._scripts: OrderedDict[tuple[bytes, bool, str], Script] = OrderedDict()
-        self._meanings: dict[tuple[bool, str], OrderedDict[tuple[bytes, Hints], Script]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def script(self, text: bytes, standard_strings: bool, encoding: str) -> Script:
         """The analysis of ``text``, made once."""
-        key = (text, standard_strings, encoding)
-        scripts = self._scripts
-        script = scripts.get(key)
-        if script is None:
-            script = self._read(text, standard_strings, encoding)
-            if len(text) <= _MAX_REMEMBERED_TEXT:
-                if len(scripts) >= self.config.cache.max_analysis_entries:
-                    scripts.popitem(last=False)
-                scripts[key] = script
-        return script
-
-    def _read(self, text: bytes, standard_strings: bool, encoding: str) -> Script:
-        """Analyse ``text``; texts that differ in comments alone share one analysis (B-01, B-02)."""
-        meanings = self._meanings.setdefault((standard_strings, encoding), OrderedDict())
-        script = read_script(
-            text,
-            standard_conforming_strings=standard_strings,
-            encoding=encoding,
-            recall=lambda key_text, hints: meanings.get((key_text, hints)),
-        )
-        if len(text) <= _MAX_REMEMBERED_TEXT:
-            meanings[script.key_text, script.hints] = script
-            if len(meanings) > self.config.cache.max_analysis_entries:
-                meanings.popitem(last=False)
-        return script
+        return self.analyses.script(Text(text, standard_strings, encoding))
 
     def database(self, name: str) -> Database:
         """The database ``name``."""
@@ -215,6 +185,7 @@ class Engine:
     def reconfigure(self, config: Config, lifetimes: Lifetimes) -> None:
         """Take over options that may change while sessions run."""
         self.config = config
+        self.analyses.max_items = config.cache.max_analysis_entries
         self.lifetimes = lifetimes
         for database in self._databases.values():
             database.forget_plans()

@@ -5,15 +5,39 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from pgcache.metrics.queries import Shape
-from pgcache.sql.model import Script
-from pgcache.sql.shape import fingerprint, redact
+from pgcache.sql.model import Script, Statement
+from pgcache.sql.shape import fingerprint_of, redact
+
+_MAX_KNOWN = 5_000
 
 
-def shape_of(script: Hashable) -> Shape:
-    """What a query is for its statistics."""
-    assert isinstance(script, Script)
-    read = script.statements[0].read
+class Shapes:
+    """Describes scripts; those that share an analysis differ in literals alone (``outline``)."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        # The statement is kept, so that no other can come to have its id.
+        self._known: dict[int, tuple[Statement, Shape]] = {}
+
+    def __call__(self, script: Hashable) -> Shape:
+        """What a query is for its statistics."""
+        assert isinstance(script, Script)
+        statement = script.statements[0]
+        known = self._known.get(id(statement))
+        if known is not None:
+            return known[1]
+        shape = _shape_of(script, statement)
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[id(statement)] = (statement, shape)
+        return shape
+
+
+def _shape_of(script: Script, statement: Statement) -> Shape:
+    read = statement.read
     names = () if read is None else (ref.name for ref in read.relations)
     relations = (n.name if n.schema is None else f"{n.schema}.{n.name}" for n in names)
-    text = redact(script.key_text.decode("utf-8", "replace"))
-    return Shape(fingerprint(script.key_text), text, tuple(dict.fromkeys(relations)))
+    text = redact(script.key_text.decode("utf-8", "surrogateescape"))
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return Shape(fingerprint_of(text), shown, tuple(dict.fromkeys(relations)))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pgcache.sql.lexer import Token, tokenize, tokenize_part
+from pgcache.sql.magic import mentions_now
 
 __all__ = ["LONG", "tokenize_long"]
 
@@ -41,9 +42,6 @@ _MORE = f"{{{_MANY - 1},}}+"
 _RUN = re.compile(f",(?:{_ROW}(?:,{_ROW}){_MORE}|({_ELEMENT}(?:,{_ELEMENT}){_MORE}))")
 _ITEM = re.compile(f",(?:{_ROW}|{_ELEMENT})")
 _WITHOUT_SIGN = re.compile(f"(?:,(?:{'|'.join(_list_of(_UNSIGNED))}))*+")
-# Literals that are read as the current time count (``magic``); which of the words are such is
-# left to those who read the whole text.
-_CLOCK: Final = ("now", "today", "tomorrow", "yesterday")
 
 
 def tokenize_long(
@@ -70,7 +68,7 @@ def tokenize_long(
         if part is None or not part or part[-1].start != run.start():
             break
         depth += sum((token.value == "(") - (token.value == ")") for token in part)
-        if (run[1] is not None and depth < 1) or _may_be_now(run[0]):
+        if (run[1] is not None and depth < 1) or mentions_now(run[0]):
             break
         tokens += part[:-1]
         tokens += _signed_item(text, run, read)
@@ -80,11 +78,6 @@ def tokenize_long(
         if rest is not None:
             return tokens + rest, position == 0
     return tokenize(text, standard_conforming_strings=standard_conforming_strings), True
-
-
-def _may_be_now(run: str) -> bool:
-    folded = run.lower()
-    return any(word in folded for word in _CLOCK)
 
 
 def _signed_item(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["is_magic_text"]
+__all__ = ["is_magic_text", "mentions_now"]
 
 _WORDS: Final = ("now", "today", "tomorrow", "yesterday")
 _MAGIC: Final = re.compile(rf"(?<![a-z])(?:{'|'.join(_WORDS)})(?![a-z])")
@@ -18,13 +18,22 @@ _WORD: Final = re.compile(r"[a-z]+")
 _MAX_OTHER_WORDS: Final = 6  # 'tomorrow at 10 pm America/Argentina/Buenos_Aires' has six
 
 
+def mentions_now(text: str) -> bool:
+    """Tell whether any part of ``text`` could be such a word: if not, no literal in it is one.
+
+    Whoever asks has to look by himself at literals that are put together of several pieces.
+    """
+    folded = text.lower()
+    return any(word in folded for word in _WORDS)
+
+
 def is_magic_text(text: str) -> bool:
     """Tell whether a date or time type may read ``text`` as the current time or day.
 
     It says yes in doubt: 'now' among few other words counts, whatever they are.
     """
-    folded = text.lower()
-    if not any(word in folded for word in _WORDS):
+    if not mentions_now(text):
         return False  # for long texts, in which an expression is slower than this
+    folded = text.lower()
     found = _MAGIC.findall(folded)
     return bool(found) and len(_WORD.findall(folded)) - len(found) <= _MAX_OTHER_WORDS

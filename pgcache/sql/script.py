@@ -6,8 +6,9 @@ Must not know: the session, the catalog, the wire. Nothing here raises, whatever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from pgcache.sql.classify import classify
 from pgcache.sql.encodings import decode, encode, is_exact
@@ -16,48 +17,77 @@ from pgcache.sql.lexer import Token, TokenKind, tokenize
 from pgcache.sql.long import LONG, tokenize_long
 from pgcache.sql.model import Hints, Script, Statement
 from pgcache.sql.normal import normalise
+from pgcache.sql.outline import is_of_outline, outline
 from pgcache.sql.reader import Source, TokenReader
 
-__all__ = ["Recall", "read_script", "split_statements"]
-
-Recall = Callable[[bytes, Hints], Script | None]
+__all__ = ["Finding", "Recall", "find_out", "read_script", "split_statements"]
 
 _RAW_KEY = b"\0"  # no text on the wire contains it
 
 
+class Recall(Protocol):
+    """What is remembered of other texts, read under the same settings."""
+
+    def script(self, key_text: bytes, hints: Hints) -> Script | None:
+        """The script of a text with the same key and hints."""
+
+    def query(self, outline: str) -> Statement | None:
+        """The one statement of a text with the same outline."""
+
+
+class Finding(NamedTuple):
+    """What was found out about a text; ``outline``: of which it holds, "" where of no other."""
+
+    script: Script
+    outline: str = ""
+
+
 def read_script(
-    text: bytes,
-    *,
-    standard_conforming_strings: bool = True,
-    encoding: str = "utf-8",
-    recall: Recall | None = None,
+    text: bytes, *, standard_conforming_strings: bool = True, encoding: str = "utf-8"
 ) -> Script:
     """Find out all about ``text``; ``encoding`` is the session's client_encoding.
 
-    The caller remembers the answer: it depends on nothing but the arguments. ``recall`` is asked
-    for the script of another text with the same key and hints, read under the same settings. Its
-    answer is returned as it is (offsets are those of the other text) and saves the analysis of
-    texts that differ in comments alone, as those of Metabase and Looker do (B-01, B-02).
+    The caller remembers the answer: it depends on nothing but the arguments.
+    """
+    return find_out(
+        text, standard_conforming_strings=standard_conforming_strings, encoding=encoding
+    ).script
+
+
+def find_out(
+    text: bytes,
+    *,
+    standard_conforming_strings: bool,
+    encoding: str,
+    recall: Recall | None = None,
+) -> Finding:
+    """The same, asking ``recall`` for what is known of texts that say the same.
+
+    Texts that differ in comments alone, as those of Metabase and Looker do (B-01, B-02), share one
+    script; queries that differ in constants share their analysis. Offsets are those of the other
+    text then.
     """
     decoded, codec = decode(text, encoding)
     tokens, is_whole = _tokenize(decoded, standard_conforming_strings)
-    if is_whole and is_exact(decoded, codec, text):
+    is_whole = is_whole and is_exact(decoded, codec, text)
+    if is_whole:
         key_text = normalise(decoded, tokens).encode("utf-8", "surrogateescape")
     else:
         key_text = _RAW_KEY + text
     hints = read_hints(decoded, tokens)
-    known = recall(key_text, hints) if recall is not None else None
+    known = recall.script(key_text, hints) if recall is not None else None
     if known is not None:
-        return known
+        return Finding(known)
+    drawn = outline(decoded, tokens) if recall is not None and is_whole else None
+    query = recall.query(drawn) if recall is not None and drawn else None
+    if query is not None:
+        return Finding(Script(key_text, (query,), hints), drawn or "")
     statements = _read_statements(decoded, tokens)
     if len(decoded) != len(text):
         statements = _in_bytes(statements, decoded, codec)
-    return Script(
-        key_text=key_text,
-        statements=tuple(statements),
-        hints=hints,
-        well_formed=not tokens or tokens[-1].kind is not TokenKind.ERROR,
-    )
+    well_formed = not tokens or tokens[-1].kind is not TokenKind.ERROR
+    script = Script(key_text, tuple(statements), hints, well_formed)
+    return Finding(script, drawn if drawn and is_of_outline(statements) else "")
 
 
 def _tokenize(text: str, standard_conforming_strings: bool) -> tuple[list[Token], bool]:

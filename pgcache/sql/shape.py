@@ -10,8 +10,9 @@ from hashlib import blake2b
 from typing import Final
 
 from pgcache.sql.lexer import TokenKind, tokenize
+from pgcache.sql.long import LONG, tokenize_long
 
-__all__ = ["fingerprint", "is_ordered", "redact"]
+__all__ = ["fingerprint", "fingerprint_of", "is_ordered", "redact"]
 
 _LITERALS = frozenset(
     {
@@ -52,14 +53,20 @@ def redact(text: str) -> str:
 
 def fingerprint(key_text: bytes) -> str:
     """16 hexadecimal digits for a normalised text: the same for texts that differ in literals."""
-    shape = redact(key_text.decode("utf-8", "surrogateescape"))
+    return fingerprint_of(redact(key_text.decode("utf-8", "surrogateescape")))
+
+
+def fingerprint_of(shape: str) -> str:
+    """The same for what ``redact`` made of it."""
     return blake2b(shape.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def is_ordered(key_text: bytes) -> bool:
     """Whether a normalised text has an ORDER BY outside of all parentheses."""
     depth, before = 0, ""
-    for token in tokenize(key_text.decode("utf-8", "surrogateescape")):
+    text = key_text.decode("utf-8", "surrogateescape")
+    tokens = tokenize(text) if len(text) < LONG else tokenize_long(text)[0]
+    for token in tokens:
         word = token.value
         depth += (word == "(") - (word == ")")
         if depth == 0 and token.kind is TokenKind.WORD:

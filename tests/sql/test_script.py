@@ -170,23 +170,6 @@ def test_bytes_that_are_no_utf_8_keep_apart() -> None:
     assert keys == {b"select '\xff'", b"select '\xfe'"}
 
 
-def test_B01_B02_texts_that_differ_in_comments_share_one_analysis() -> None:
-    known: dict[tuple[bytes, Hints], Script] = {}
-
-    def recall(key_text: bytes, hints: Hints) -> Script | None:
-        return known.get((key_text, hints))
-
-    def remembered(text: str) -> Script:
-        script = read_script(text.encode(), recall=recall)
-        known[script.key_text, script.hints] = script
-        return script
-
-    one = remembered('-- Looker Query Context \'{"history_slug":"fc83"}\'\nSELECT a FROM t')
-    assert remembered("SELECT a FROM t -- Metabase:: userID: 5") is one
-    assert remembered("SELECT a FROM t /* pgcache: ttl=60 */") is not one
-    assert remembered("SELECT b FROM t") is not one
-
-
 fragments = st.one_of(
     st.sampled_from(PIECES),
     st.sampled_from(STATEMENTS),
