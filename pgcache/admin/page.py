@@ -18,6 +18,7 @@ from pgcache.admin.charts import Point, line_chart, round_up
 from pgcache.admin.commands import CommandError, Commands
 from pgcache.admin.site import Access, Refused, Request, Response, Site
 from pgcache.admin.together import Together
+from pgcache.admin.words import format_seconds
 from pgcache.metrics.history import History
 
 _SHOWN = 20
@@ -143,7 +144,7 @@ def _tiles(stats: Row, history: History) -> str:
     tiles = [
         ("hit ratio, last hour", "–" if ratio is None else f"{ratio:.1%}"),
         ("hit ratio", f"{float(stats['hit_ratio']):.1%}"),
-        ("PostgreSQL time saved", _duration(float(stats["saved_seconds"]))),
+        ("PostgreSQL time saved", format_seconds(float(stats["saved_seconds"]))),
         ("hits", _count(stats["hits"])),
         ("shared executions", _count(stats["followers"])),
         ("misses", _count(stats["misses"])),
@@ -281,17 +282,8 @@ def _size(value: str) -> str:
 
 
 def _seconds(value: str) -> str:
-    return _duration(float(value)) if value else "–"
+    return format_seconds(float(value)) if value else "–"
 
 
 def _milliseconds(value: str) -> str:
-    return _duration(float(value) / 1000)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
+    return format_seconds(float(value) / 1000)

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pgcache.admin.words import format_seconds
 from pgcache.cli.figures import Figures, Row
 
 _SHOWN = 10
@@ -99,13 +100,3 @@ def _sources(rows: list[Row]) -> Table:
 
 def _toned(word: object) -> Text:
     return Text(str(word), style=_TONES.get(str(word), "yellow"))
-
-
-def format_seconds(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import io
 
-import pytest
 from rich.console import Console
 
 from pgcache.cli.figures import Figures
-from pgcache.cli.panels import build_panels, format_seconds
+from pgcache.cli.panels import build_panels
 
 
 def _shown(now: Figures, before: Figures | None = None, seconds: float = 0.0) -> str:
@@ -44,11 +43,3 @@ def test_words_of_others_are_no_markup() -> None:
     shown = _shown(Figures(queries=[row], sources=[source], reasons=[reason]))
     for said in ("[bold]x[/bold]", "5.0 s", "200 ms", "75%", "1,000", "500 ms", "[red]gone", "all"):
         assert said in shown, said
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.0, "0 ms"), (1.0, "1.0 s"), (119.0, "119.0 s"), (120.0, "2.0 min"), (7200.0, "2.0 h")],
-)
-def test_times(seconds: float, said: str) -> None:
-    assert format_seconds(seconds) == said
