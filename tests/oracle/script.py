@@ -18,8 +18,8 @@ Messages gather until a line that waits: `Q`, `S` and `F` wait until the server 
 ending in ` +` does not: the next message goes out in the same write). `wait T` sends what has
 gathered and waits for a message of that type. `B>` before a line picks another connection.
 Options are `new-oids` (the script makes objects, whose numbers differ from play to play),
-`few-cuts` (it is slow by nature and says nothing new cut at every byte) and `own-data` (it updates
-rows that others read: they would come in another order).
+`few-cuts` (it is slow by nature and says nothing new cut at every byte), `newest` (nor on older
+servers) and `own-data` (it updates rows that others read: they would come in another order).
 `=> hit` after a waiting line says that its rows come from the cache once the session was played
 before; `=> pass` that they never do. Every word is explained in `_WORDS` below.
 """
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import frames
+from tests.support.postgres import MAJORS
 
 _TOKEN = re.compile(r'\s*(?:([a-z_.]+)=)?("(?:[^"\\]|\\.)*"|[\[{]|[^\s"\[{]+)', re.IGNORECASE)
 _SECTIONS = ("setup", "session")
@@ -71,6 +72,10 @@ class Script:
     def marked(self) -> bool:
         """Tell whether any line says that it must be a hit."""
         return any(step.expected == "hit" for step in self.steps)
+
+    def runs_on(self, major: int) -> bool:
+        """Tell whether it is to be played on that version."""
+        return self.since <= major and ("newest" not in self.options or major == MAJORS[-1])
 
 
 class ScriptError(ValueError):
@@ -200,6 +205,10 @@ def _function(words: Sequence[str], options: Mapping[str, Any]) -> _Made:
     return _Made("send", frames.function_call(int(words[0]), values), waits=True, owes=1)
 
 
+def _query(text: bytes) -> bytes:
+    return frames.message("Q", text + b"\0")
+
+
 def _send(payload: bytes) -> _Made:
     return _Made("send", payload)
 
@@ -213,6 +222,8 @@ _WORDS: Mapping[str, Callable[[Sequence[str], Mapping[str, Any]], _Made]] = {
     "ssl": lambda *_: _Made("byte", frames.SSL_REQUEST, waits=True),
     "gss": lambda *_: _Made("byte", frames.GSS_REQUEST, waits=True),
     "Q": lambda words, _: _Made("send", frames.query(words[0]), waits=True, owes=1),
+    # query "hex": a Query whose text is no UTF-8.
+    "query": lambda words, _: _Made("send", _query(bytes.fromhex(words[0])), waits=True, owes=1),
     "P": lambda words, options: _send(frames.parse(words[0], words[1], options.get("oids", []))),
     "B": _bind,
     "D": lambda words, _: _send(frames.describe_request(words[0], words[1])),

@@ -36,7 +36,7 @@ _NUMBERS = itertools.count(1)
 every_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.path.stem)
 on_every_server = pytest.mark.parametrize(
     ("script", "postgres"),
-    [(script, major) for script in SCRIPTS for major in MAJORS if script.since <= major],
+    [(script, major) for script in SCRIPTS for major in MAJORS if script.runs_on(major)],
     ids=lambda value: f"pg{value}" if isinstance(value, int) else value.path.stem,
     indirect=["postgres"],
 )
