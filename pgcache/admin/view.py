@@ -281,7 +281,9 @@ def describe_client(client: ClientConnection, now: float) -> Row:
         return (client.address, None, None, None, phase, tls, None, None, 0, None)
     state = session.state
     settings, database = state.settings, state.database
-    if state.groups:
+    if state.is_cut_off:
+        status = "without origin"
+    elif state.groups:
         status = "active"
     else:
         status = {codes.IDLE: "idle", codes.FAILED: "failed transaction"}.get(

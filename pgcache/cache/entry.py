@@ -33,7 +33,8 @@ class Entry:
     it (W-52). ``rows``: ``row_count`` whole DataRow messages. ``complete``: False for the prefix
     that a suspended portal gave (W-65). ``tags`` and ``vector``: what it depends on, as captured
     before the query was sent (T-11). ``stored_at`` and ``expires_at``: monotonic seconds; from
-    ``expires_at`` until ``stale_until`` it may be served as stale, where that was asked for.
+    ``expires_at`` until ``stale_until`` it may be served as stale, where that was asked for, and
+    until ``kept_until`` (never earlier) while the origin cannot be reached.
     ``cost_ms``: how long the origin took. ``size``: bytes with overhead.
 
     ``checked_version``, ``hits`` and ``seen_hits`` are bookkeeping: the version of the
@@ -53,6 +54,7 @@ class Entry:
         "credited",
         "expires_at",
         "hits",
+        "kept_until",
         "key",
         "look_at",
         "looked_hits",
@@ -83,6 +85,7 @@ class Entry:
         stored_at: float,
         expires_at: float,
         grace: float = 0.0,
+        stale_if_error: float = 0.0,
         cost_ms: float = 0.0,
         note: str = "",
     ) -> None:
@@ -94,9 +97,9 @@ class Entry:
         self.tags = tags
         self.vector = vector
         self.stored_at = stored_at
-        self.expires_at = expires_at
+        self.expires_at = self.look_at = expires_at
         self.stale_until = expires_at + grace
-        self.look_at = expires_at
+        self.kept_until = expires_at + max(grace, stale_if_error)
         self.looked_hits = 0
         self.cost_ms = cost_ms
         self.note = note
@@ -122,6 +125,10 @@ class Entry:
         """Whether it has come of age and nothing else: it may be served in its grace (P3, P4)."""
         return self.expires_at <= now < self.stale_until and self._is_current(generations)
 
+    def is_kept(self, generations: Generations, now: float) -> bool:
+        """Whether it may be served at ``now`` while the origin cannot be reached (P6)."""
+        return now < self.kept_until and self._is_current(generations)
+
     def _is_current(self, generations: Generations) -> bool:
         version = generations.version
         if self.checked_version == version:
@@ -137,11 +144,11 @@ class Entry:
 
     def is_dead(self, generations: Generations, now: float) -> bool:
         """Whether this entry can never be served again (a locked one still may)."""
-        return now >= self.stale_until or generations.has_moved(self.tags, self.vector)
+        return now >= self.kept_until or generations.has_moved(self.tags, self.vector)
 
     def kill(self) -> None:
         """Make this entry dead for everyone who still holds it (evicted, deleted, replaced)."""
-        self.expires_at = self.stale_until = self.look_at = float("-inf")
+        self.expires_at = self.stale_until = self.kept_until = self.look_at = float("-inf")
         self.credit()
 
     def credit(self) -> None:

@@ -66,6 +66,11 @@ class MemoryStore:
         entry = self._entries.get(key)
         return entry if entry is not None and entry.is_stale(generations, now) else None
 
+    def get_kept(self, key: bytes, generations: Generations, now: float) -> Entry | None:
+        """Return the entry of ``key`` if it is current, and kept for when the origin is lost."""
+        entry = self._entries.get(key)
+        return entry if entry is not None and entry.is_kept(generations, now) else None
+
     def put(self, entry: Entry, generations: Generations, now: float) -> Outcome:
         """Store ``entry`` by compare-and-set on what it was captured on (T-11)."""
         if entry.size > self.max_entry_bytes:

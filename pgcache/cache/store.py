@@ -49,6 +49,9 @@ class Store(Protocol):
     def get_stale(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the entry of ``key`` that is stale and nothing worse, or None."""
 
+    def get_kept(self, key: bytes, generations: Generations, now: float) -> Entry | None:
+        """Return the entry of ``key`` that may be served while the origin is lost, or None."""
+
     def put(self, entry: Entry, generations: Generations, now: float) -> Outcome:
         """Store ``entry`` if what it was captured on still stands (T-11), in place of an older."""
 
@@ -72,6 +75,10 @@ class NullStore:
         return None
 
     def get_stale(self, key: bytes, generations: Generations, now: float) -> Entry | None:
+        """Return None."""
+        return None
+
+    def get_kept(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return None."""
         return None
 

@@ -92,6 +92,12 @@ class CacheConfig(Section):
         "refreshes it. 0: never. Never for what was invalidated.",
         DURATION_HELP,
     )
+    stale_if_error: Duration = option(
+        0,
+        "How long a result is served past its lifetime while PostgreSQL cannot be reached, to "
+        "sessions that were there before. 0: never. Never for what was invalidated.",
+        DURATION_HELP,
+    )
     refresh_ahead: float = option(
         0.0,
         "How eagerly results that are asked for often are refreshed before their end (beta of "
@@ -157,6 +163,12 @@ class TableConfig(Section):
         "that has a lifetime of its own.",
         DURATION_HELP,
     )
+    stale_if_error: Duration | None = option(
+        None,
+        "The same while PostgreSQL cannot be reached. By default cache.stale_if_error, or 0 for "
+        "a table that has a lifetime of its own.",
+        DURATION_HELP,
+    )
     tags: tuple[str, ...] = option(
         (), "Names to invalidate its results by, beside the table's own.", "a list of names"
     )
@@ -196,6 +208,9 @@ class RuleConfig(Section):
     )
     clock_ttl: Duration | None = option(None, "Takes the place of cache.clock_ttl.", DURATION_HELP)
     grace: Duration | None = option(None, "Takes the place of cache.grace.", DURATION_HELP)
+    stale_if_error: Duration | None = option(
+        None, "Takes the place of cache.stale_if_error.", DURATION_HELP
+    )
     min_query_ms: float | None = option(
         None,
         "Takes the place of cache.min_query_ms. Milliseconds.",

@@ -24,6 +24,7 @@ _OPTIONS: Final = frozenset(
         "cache.clock_ttl",
         "cache.flight_wait",
         "cache.grace",
+        "cache.stale_if_error",
         "cache.refresh_ahead",
         "cache.refresh_limit",
         "cache.max_analysis_entries",

@@ -80,6 +80,7 @@ class Reason(Enum):
     UNCACHEABLE_REPLY = "uncacheable-reply"
     INVALIDATED = "invalidated"
     SOURCE_LOST = "change-source-lost"
+    ORIGIN_UNREACHABLE = "origin-unreachable"
 
 
 EXPLANATIONS: dict[Reason, str] = {
@@ -140,6 +141,9 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.PARTIAL_RESULT: "The client did not fetch the whole result.",
     Reason.INVALIDATED: "The query was invalidated by its text or key while it was running.",
     Reason.SOURCE_LOST: "Changes are not heard of at the moment; SHOW SOURCES says why.",
+    Reason.ORIGIN_UNREACHABLE: (
+        "PostgreSQL cannot be reached; this is past its lifetime, as stale_if_error allows."
+    ),
     Reason.UNCACHEABLE_REPLY: "The reply held an error, a notice or something else never stored.",
 }
 

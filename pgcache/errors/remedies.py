@@ -63,5 +63,6 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNCACHEABLE_REPLY: "See whether the query raises notices or errors.",
     Reason.INVALIDATED: "Nothing to do: the next ask stores it.",
     Reason.STORE_UNAVAILABLE: "Mend the store or the network; SHOW STATS says when it is back.",
+    Reason.ORIGIN_UNREACHABLE: "Bring PostgreSQL back; clients that stayed then have to reconnect.",
     Reason.SOURCE_LOST: "SHOW SOURCES says which; mend the connection to the origin or stream.",
 }

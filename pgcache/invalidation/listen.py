@@ -24,12 +24,12 @@ from pgcache.catalog.connect import Connect, advise
 from pgcache.catalog.loader import Connection
 from pgcache.invalidation.events import Events
 from pgcache.invalidation.orders import Order, OrderError
-from pgcache.invalidation.sight import Sight
+from pgcache.invalidation.sight import ORIGINS_OWN, Sight
 from pgcache.metrics.counters import Source
 
 log = structlog.get_logger("pgcache.invalidation")
 
-KIND: Final = "notify"
+KIND: Final = ORIGINS_OWN
 _GREETING: Final = "pgcache hello "  # what a connection says to itself, to know that it hears
 _HEARTBEAT: Final = 10.0  # seconds between looks whether the connection is still there
 _PATIENCE: Final = 10.0  # seconds for its answer

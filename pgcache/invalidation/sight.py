@@ -11,12 +11,15 @@ up. Must not know: how changes arrive.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from pgcache.cache.generations import Generations
 from pgcache.metrics.sources import SourceState
 
-__all__ = ["Sight"]
+__all__ = ["ORIGINS_OWN", "Sight"]
+
+# The kind of source that is heard over a connection to the origin itself.
+ORIGINS_OWN: Final = "notify"
 
 
 class _Database(Protocol):
@@ -39,12 +42,15 @@ class Sight:
         self._databases = databases
         self._lost: dict[tuple[str, str], str] = {}
 
-    def problem(self, database: str) -> str | None:
-        """Why something this database changes by may not be heard; None while all is well."""
+    def problem(self, database: str, *, but: str = "") -> str | None:
+        """Why something this database changes by may not be heard; None while all is well.
+
+        ``but``: a kind of source that does not count.
+        """
         if not self._lost:
             return None
         for (kind, where), problem in self._lost.items():
-            if where in ("", database):
+            if where in ("", database) and kind != but:
                 return f"{kind}: {problem}"
         return None
 

@@ -47,6 +47,9 @@ class Counters:
     overtaken: int = counter("Results not stored because a write came in between (T-11).")
     # what was served past its lifetime, and what is done in the background
     stale: int = counter("Hits past their lifetime, in their grace.")
+    stale_if_error: int = counter(
+        "Hits past their lifetime, served because PostgreSQL could not be reached."
+    )
     refreshes: int = counter("Results refreshed in the background.")
     refreshes_failed: int = counter("Refreshes in the background that brought no result.")
     refreshes_interrupted: int = counter(
@@ -77,6 +80,9 @@ class Counters:
     )
     # the clients
     clients: int = gauge("Client connections open now.")
+    clients_cut_off: int = gauge(
+        "Clients whose PostgreSQL connection is lost and who live on what is stored."
+    )
     clients_total: int = counter("Client connections accepted.", metric="client_connections")
     clients_refused: int = counter("Client connections refused: too many.")
     clients_failed: int = counter("Client connections closed after a protocol error or a lost end.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -27,7 +27,8 @@ _MAX_NARROWED: Final = 1_000
 class Rule:
     """One rule. Empty conditions fit everything; None values leave the general ones in force.
 
-    ``ttl``, ``clock_ttl`` and ``grace`` in seconds, ``min_query_ms`` in milliseconds.
+    ``ttl``, ``clock_ttl``, ``grace`` and ``stale_if_error`` in seconds, ``min_query_ms`` in
+    milliseconds.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Rule:
     ttl: float | None = None
     clock_ttl: float | None = None
     grace: float | None = None
+    stale_if_error: float | None = None
     min_query_ms: float | None = None
     tags: tuple[str, ...] = ()
 
@@ -102,6 +104,9 @@ class Rules:
         return isinstance(other, Rules) and self._rules == other._rules
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, never a key
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
 
     def narrow(self, database: str, user: str, application: str) -> Narrowed:
         """The rules that may fit queries of such a session; the same object for the same rules."""

@@ -13,7 +13,8 @@ from typing import Final
 from pgcache.policy.settings import parse_bool
 
 PREFIX: Final = "pgcache."
-NAMES: Final = ("pgcache.mode", "pgcache.ttl", "pgcache.notices")
+NAMES: Final = ("pgcache.mode", "pgcache.ttl", "pgcache.notices", "pgcache.stale_if_error")
+_TIMES: Final = ("pgcache.ttl", "pgcache.stale_if_error")
 MODES: Final = ("on", "off", "refresh", "shadow")
 
 _TTL: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?\s*\Z", re.ASCII)
@@ -23,11 +24,12 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 @dataclass(frozen=True, slots=True)
 class Options:
     """A session's wishes: ``mode`` is one of ``MODES``, None for the configuration's; ``ttl``
-    seconds, None for the tables'."""
+    and ``stale_if_error`` seconds, None for the tables'."""
 
     mode: str | None = None
     ttl: float | None = None
     notices: bool = False
+    stale_if_error: float | None = None
 
 
 def parse_ttl(text: str) -> float | None:
@@ -44,9 +46,9 @@ def find_problem(name: str, value: str) -> str | None:
     if name == "pgcache.mode":
         if _read_mode(value) is None:
             return f'invalid value for "pgcache.mode": "{value}"; use {", ".join(MODES)}'
-    elif name == "pgcache.ttl":
+    elif name in _TIMES:
         if parse_ttl(value) is None:
-            return f'invalid value for "pgcache.ttl": "{value}"; use seconds or a unit, as in 60s'
+            return f'invalid value for "{name}": "{value}"; use seconds or a unit, as in 60s'
     elif name == "pgcache.notices":
         if parse_bool(value) is None:
             return f'invalid value for "pgcache.notices": "{value}"; use on or off'
@@ -55,12 +57,15 @@ def find_problem(name: str, value: str) -> str | None:
     return None
 
 
-def read_options(mode: str | None, ttl: str | None, notices: str | None) -> Options:
+def read_options(
+    mode: str | None, ttl: str | None, notices: str | None, stale_if_error: str | None = None
+) -> Options:
     """Turn the settings' texts into options; None, '' and what is invalid mean the default."""
     return Options(
         mode=_read_mode(mode or ""),
         ttl=parse_ttl(ttl or ""),
         notices=parse_bool(notices or "") or False,
+        stale_if_error=parse_ttl(stale_if_error or ""),
     )
 
 

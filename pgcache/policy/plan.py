@@ -29,8 +29,9 @@ class ReadPlan:
     ``tags``: OIDs whose change makes its result stale, sorted. ``labels``: the operator's names
     for it; ``own_labels`` are those that a hint or a rule gave, not its relations. ``ttl``:
     seconds, the longest that a result may live, 0 when refused; ``steps`` shorten it by cost.
-    ``grace``: seconds that it may be served past its lifetime. ``least_cost``: milliseconds that
-    a result must have cost to be kept. ``clock``: the result depends on the time. ``relations``:
+    ``grace``: seconds that it may be served past its lifetime; ``stale_if_error``: while the
+    origin cannot be reached. ``least_cost``: milliseconds that a result must have cost to be
+    kept. ``clock``: the result depends on the time. ``relations``:
     'schema.name' of what it reads, those named in the text first. ``settings``: names that it
     asks current_setting() for. ``rule``: the name of the operator's rule that fits, '' for none.
     ``strict``: a shared store has to confirm each hit.
@@ -49,6 +50,7 @@ class ReadPlan:
     grace: float = 0.0
     least_cost: float = 0.0
     strict: bool = False
+    stale_if_error: float = 0.0
 
     def lifetime(self, cost: float) -> float:
         """The longest lifetime of a result that took the origin ``cost`` seconds, in seconds."""
@@ -120,6 +122,8 @@ def _conclude(
         if hints.ttl is None
         else 0.0,
         least_cost=lifetimes.least_cost(rule),
+        # Kept for all who ask the same; what a hint or a session wants is looked at when asked.
+        stale_if_error=lifetimes.of_stale_if_error(named, behind, rule, clock=facts.clock),
     )
 
 

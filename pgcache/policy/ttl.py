@@ -15,7 +15,15 @@ from pgcache.config import Config
 from pgcache.config.lifetimes import parse_step
 from pgcache.policy.matching import Rule, Rules, build_rules
 
-__all__ = ["Lifetime", "Lifetimes", "Steps", "TableLifetime", "build_lifetimes", "step_of"]
+__all__ = [
+    "Lifetime",
+    "Lifetimes",
+    "Steps",
+    "TableLifetime",
+    "build_lifetimes",
+    "step_of",
+    "within_wishes",
+]
 
 Steps = tuple[tuple[float, float], ...]  # (cost, lifetime), the highest cost first
 
@@ -31,6 +39,7 @@ class TableLifetime:
     tags: tuple[str, ...] = ()
     grace: float | None = None
     strict: bool | None = None
+    stale_if_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,10 @@ class Lifetimes:
     """Lifetimes as configured. ``tables`` maps 'schema.name', as PostgreSQL shows names.
 
     ``clock_ttl`` bounds queries that read the clock. ``steps`` give the general lifetime by cost
-    where there are any. ``grace`` is how long results are served past their lifetime. ``jitter``
-    is the part that chance takes off a lifetime at most. A table's own values are the most that
-    its results get, whatever rules, steps and hints say.
+    where there are any. ``grace`` is how long results are served past their lifetime, and
+    ``stale_if_error`` how long while the origin cannot be reached. ``jitter`` is the part that
+    chance takes off a lifetime at most. A table's own values are the most that its results get,
+    whatever rules, steps and hints say.
     """
 
     ttl: float = 300.0
@@ -60,6 +70,14 @@ class Lifetimes:
     min_query_ms: float = 0.0
     rules: Rules = field(default_factory=Rules)
     strict: bool = False
+    stale_if_error: float = 0.0
+
+    @property
+    def outlast_origin(self) -> bool:
+        """Whether anything at all may be served while the origin cannot be reached."""
+        own = [table.stale_if_error for table in self.tables.values()]
+        own += [rule.stale_if_error for rule in self.rules]
+        return self.stale_if_error > 0 or any(own)
 
     def is_strict(self, relations: Iterable[str]) -> bool:
         """Whether a shared store has to confirm every hit of a query over these relations."""
@@ -105,9 +123,29 @@ class Lifetimes:
         Whoever gives a table a lifetime of its own means it: the general grace is not added to
         that. ``clock``: the query reads the clock, whose bound is meant as well.
         """
-        own = {name: _own_grace(table, clock=clock) for name, table in self.tables.items()}
+        own = {
+            name: _own_excess(table, table.grace, clock=clock)
+            for name, table in self.tables.items()
+        }
         general = rule.grace if rule is not None else None
         return _shortest(own, self.grace if general is None else general, named, behind).seconds
+
+    def of_stale_if_error(
+        self,
+        named: Iterable[str],
+        behind: Iterable[str],
+        rule: Rule | None = None,
+        *,
+        clock: bool = False,
+    ) -> float:
+        """The same while the origin cannot be reached."""
+        own = {
+            name: _own_excess(table, table.stale_if_error, clock=clock)
+            for name, table in self.tables.items()
+        }
+        general = rule.stale_if_error if rule is not None else None
+        general = self.stale_if_error if general is None else general
+        return _shortest(own, general, named, behind).seconds
 
     def steps_of(self, rule: Rule | None) -> Steps:
         """The steps that hold under ``rule``: none where it says a lifetime itself."""
@@ -131,6 +169,16 @@ class Lifetimes:
         return tuple(sorted(found))
 
 
+def within_wishes(longest: float, ttl: float | None, stale_if_error: float | None) -> float:
+    """How long past its end a client takes a result while the origin is lost: ``longest`` at most.
+
+    A ``ttl`` of its own is its word on how old an answer may be, unless it says this as well.
+    """
+    if stale_if_error is None:
+        return longest if ttl is None else 0.0
+    return min(longest, stale_if_error)
+
+
 def step_of(steps: Steps, cost: float) -> float:
     """The lifetime of a result that cost so much; without end where there are no steps."""
     for least, ttl in steps:
@@ -148,6 +196,7 @@ def build_lifetimes(config: Config) -> Lifetimes:
             table.tags,
             table.grace,
             None if table.consistency is None else table.consistency == "strict",
+            table.stale_if_error,
         )
         for name, table in config.tables.items()
     }
@@ -162,12 +211,14 @@ def build_lifetimes(config: Config) -> Lifetimes:
         min_query_ms=cache.min_query_ms,
         rules=build_rules(config.rules),
         strict=config.store.consistency == "strict",
+        stale_if_error=cache.stale_if_error,
     )
 
 
-def _own_grace(table: TableLifetime, *, clock: bool) -> float | None:
+def _own_excess(table: TableLifetime, wish: float | None, *, clock: bool) -> float | None:
+    """How far a table's results may outlive their lifetime: as it says itself, None: as all."""
     is_bound = table.ttl is not None or (clock and table.clock_ttl is not None)
-    return 0.0 if table.grace is None and is_bound else table.grace
+    return 0.0 if wish is None and is_bound else wish
 
 
 def _shortest(

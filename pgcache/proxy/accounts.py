@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from pgcache.cache.entry import Credited, Entry
-from pgcache.errors.reasons import Refusal
+from pgcache.errors.reasons import Reason, Refusal
 from pgcache.errors.remedies import REMEDIES
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.decide import Ask
@@ -39,13 +39,18 @@ def count_hit(state: State, entry: Entry, *, shared: bool) -> None:
     counters.hit_rows += entry.row_count
     counters.hit_bytes += len(entry.rows)
     fate = Outcome.HIT
+    reason: Refusal | None = None
     if shared:
         entry.credit()  # it may never be stored
         fate = Outcome.SHARED
     elif state.engine.clock() >= entry.expires_at:
-        counters.stale += 1
         fate = Outcome.STALE
-    state.judge(Verdict(fate, None, entry.expires_at, entry.key))
+        if state.is_cut_off:
+            counters.stale_if_error += 1
+            reason = Refusal(Reason.ORIGIN_UNREACHABLE)
+        else:
+            counters.stale += 1
+    state.judge(Verdict(fate, reason, entry.expires_at, entry.key))
 
 
 def count_miss(state: State, question: Ask) -> None:

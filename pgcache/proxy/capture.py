@@ -147,6 +147,7 @@ class Capture:
             stored_at=self.started,
             expires_at=self.started + lifetime,
             grace=self.plan.grace,
+            stale_if_error=self.plan.stale_if_error,
             cost_ms=cost * 1000,
             note=self.note,
         )

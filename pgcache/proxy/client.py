@@ -18,6 +18,7 @@ from pgcache.proxy.flow import Hold
 from pgcache.proxy.gate import Gate
 from pgcache.proxy.login import Login
 from pgcache.proxy.origin import OriginConnection, OriginUnreachable, connect_origin
+from pgcache.proxy.outage import Outage
 from pgcache.proxy.session import Session
 from pgcache.proxy.tls import ALPN, build_stuffed
 from pgcache.proxy.transports import Connection
@@ -58,7 +59,7 @@ class ClientConnection(Connection):
         self._timer: asyncio.TimerHandle | None = None
         self._watch: ReplicationWatch | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._draining = False
+        self.is_leaving = False  # as soon as nothing is underway
         self._is_welcome = True  # there are not too many clients
 
     # -- the transport
@@ -291,6 +292,9 @@ class ClientConnection(Connection):
         self._phase = session.from_client
         session.background.cancel = partial(self.gate.interrupt, self)
         self.origin.on_data, self.origin.on_violation = session.from_origin, self._origin_violated
+        if self.gate.engine.lifetimes.outlast_origin:
+            outage = Outage(self, session)
+            self.origin.on_data, self.origin.on_lost = outage.from_origin, outage.origin_lost
 
     def enter_relay(self, watch: ReplicationWatch | None = None) -> None:
         """Pass everything on unread, both ways (W-10); ``watch`` looks on."""
@@ -354,7 +358,7 @@ class ClientConnection(Connection):
         if self.transport.is_closing():
             if not session.is_needed:
                 self._dismiss_origin(session)
-        elif self._draining and session.is_idle:
+        elif self.is_leaving and session.is_idle:
             self.drain()
 
     def origin_lost(self) -> None:
@@ -372,7 +376,7 @@ class ClientConnection(Connection):
 
     def drain(self) -> None:
         """End this session as soon as nothing is underway."""
-        self._draining = True
+        self.is_leaving = True
         self._end_with_answers()
         session = self.session
         if session is not None:

@@ -12,6 +12,7 @@ from pgcache.cache.generations import Tag
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.policy.key import build_key
 from pgcache.policy.plan import ReadPlan
+from pgcache.policy.ttl import within_wishes
 from pgcache.proxy.engine import Database
 from pgcache.proxy.prepared import Prepared
 from pgcache.proxy.recipe import MAGIC
@@ -73,12 +74,13 @@ def ask(
     if refusal is not None:
         return refusal
     settings, database = state.settings, state.database
-    assert settings is not None and database is not None and database.snapshot is not None
+    snapshot = state.snapshot
+    assert settings is not None and database is not None and snapshot is not None
     if prepared is not None and bind is not None:
         refusal = refuse_prepared(state, prepared) or _refuse_parameters(bind)
         if refusal is not None:
             return refusal
-    plan = database.plan(script, state.view, database.snapshot, state.rules)
+    plan = database.plan(script, state.view, snapshot, state.rules)
     refusal = _refuse_plan(plan, state, script)
     if refusal is not None:
         return refusal
@@ -199,10 +201,11 @@ def _refuse_parameters(bind: Bind) -> Refusal | None:
 
 
 def find(state: State, question: Ask, limit: int) -> Entry | None:
-    """What answers ``question``: the live entry, or the stale one in its grace."""
+    """What answers ``question``: the live entry, or a stale one that may be served now."""
     if question.shadow:
         return None
-    return look_up(state, question, limit) or look_up_stale(state, question, limit)
+    stale = look_up_kept if state.is_cut_off else look_up_stale
+    return look_up(state, question, limit) or stale(state, question, limit)
 
 
 def look_up(state: State, question: Ask, limit: int) -> Entry | None:
@@ -244,6 +247,28 @@ def look_up_stale(state: State, question: Ask, limit: int) -> Entry | None:
     if database.flights.is_forgone(question.key) or database.flights.is_insisted(key):
         return None
     return entry
+
+
+def look_up_kept(state: State, question: Ask, limit: int) -> Entry | None:
+    """What ``look_up`` would have given had it not come of age, while the origin is lost (P6).
+
+    As long as the operator allows, or less if a hint or the session wants it so. What is known
+    to have been changed since is not served: that is no matter of age.
+    """
+    engine, database, settings = state.engine, question.database, state.settings
+    now, space = engine.clock(), question.database.space
+    if settings is None or question.refresh:
+        return None
+    if space is not None and (question.strict or not space.is_trusted(now)):
+        return None
+    hints, options = question.script.hints, settings.options
+    longest = within_wishes(question.plan.stale_if_error, hints.ttl, hints.stale_if_error)
+    longest = within_wishes(longest, options.ttl, options.stale_if_error)
+    entry = engine.store.get_kept(question.key, database.generations, now)
+    if entry is None or not entry.holds(limit):
+        return None
+    end = min(entry.expires_at, entry.stored_at + question.lifetime)
+    return entry if now < end + longest else None
 
 
 def flight_key(question: Ask, limit: int) -> bytes:

@@ -18,6 +18,7 @@ class Hold(IntEnum):
     LOGIN = 8  # not its turn during login
     BACKGROUND = 16  # work of pgcache's own on the connection is about to end
     STORE = 32  # what it sends waits until other proxies know of it
+    ORIGIN = 64  # it is being found out whether the origin is still there
 
 
 class Readable(Protocol):

@@ -17,6 +17,7 @@ from pgcache.config import Config
 from pgcache.metrics.counters import Counters
 from pgcache.proxy.engine import Database, Engine
 from pgcache.proxy.origin import OriginUnreachable, connect_origin
+from pgcache.proxy.reach import Reach, find_problem
 from pgcache.proxy.siblings import CANCEL, Siblings
 from pgcache.proxy.tls import client_context, origin_context, own_certificate
 from pgcache.wire.startup import Packet, build_cancel, parse_cancel, take_packet
@@ -61,6 +62,11 @@ class Gate:
         self.client_tls: ssl.SSLContext | None = client_context(config.tls)
         self.origin_tls: ssl.SSLContext | None = origin_context(config.origin)
         self.clients: set[ClientConnection] = set()
+        self.reach = Reach(
+            lambda: find_problem(self.config.origin, self.origin_tls),
+            self.background,
+            self.counters,
+        )
         self._certificate = own_certificate(config.tls)
         self._keys: dict[tuple[int, bytes], ClientConnection] = {}
         self._told: set[tuple[str, str]] = set()
@@ -91,6 +97,7 @@ class Gate:
 
     def leave(self, client: ClientConnection) -> None:
         """A client is gone."""
+        self.reach.forget(client)
         self.clients.discard(client)
         self.counters.clients = len(self.clients)
         if client.cancel_key is not None and self._keys.get(client.cancel_key) is client:

@@ -12,7 +12,7 @@ from pgcache.wire import codes
 from pgcache.wire.messages import build_data_row, build_row_description
 
 _PREFIX = b"show pgcache."
-_NAMES = frozenset(("last", "mode", "ttl", "notices"))
+_NAMES = frozenset(("last", "mode", "ttl", "notices", "stale_if_error"))
 
 
 def own_entry(state: State, script: Script) -> Entry | None:
@@ -49,4 +49,6 @@ def _value(state: State, name: str) -> str:
         return ""
     if name == "notices":
         return "on" if settings.options.notices else "off"
-    return "" if settings.options.ttl is None else f"{settings.options.ttl:g}s"
+    options = settings.options
+    seconds = options.ttl if name == "ttl" else options.stale_if_error
+    return "" if seconds is None else f"{seconds:g}s"

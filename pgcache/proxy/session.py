@@ -1,9 +1,8 @@
 """One client's conversation after login: the slow lane, read top to bottom.
 
-Bytes from the client are cut into runs (``from_client``). A run is identified, decided, looked
-up, and then served, joined to another client's flight, or forwarded (``_take``). Where an
-earlier answer of the origin could change the decision, the run waits for it (W-60, W-62). Bytes
-from the origin are walked by header and passed on (``from_origin``).
+Bytes from the client are cut into runs. A run is identified, decided, looked up, and then served,
+joined to another client's flight, or forwarded (``_take``); it waits where an earlier answer of the
+origin could change that (W-60, W-62). The origin's bytes are walked by header and passed on.
 
 Counterpart: ``client`` owns the transports and the login. Nothing here awaits.
 """
@@ -61,7 +60,6 @@ class Session:
         "_fast",
         "_forwarder",
         "_full",
-        "_gatherer",
         "_gone",
         "_is_sent",
         "_joiner",
@@ -72,6 +70,7 @@ class Session:
         "_runs",
         "_walker",
         "background",
+        "gatherer",
         "state",
     )
 
@@ -87,7 +86,7 @@ class Session:
         self._learner = Learner(state, self._prober, self._pump)
         hearing = Hearing(state, Filler(state))
         self._walker = ReplyWalker(state.ledger, hearing)
-        self._gatherer = Gatherer()
+        self.gatherer = Gatherer()
         self.background = Background(state, client, origin.send, self._is_quiet)
         self._full = False  # the client does not read what it has got
         self._gone = False  # the client is: what it sent before still goes on, nothing is served
@@ -123,14 +122,14 @@ class Session:
                 return
         self._settle()
         fast.close()
-        self._runs.extend(self._gatherer.feed(data))
+        self._runs.extend(self.gatherer.feed(data))
         self._pump()
 
     def _may_be_fast(self) -> bool:
         """Open the fast lane, if nothing is underway."""
         if self._runs or self._gone or self._full:
             return False
-        return self._gatherer.is_empty and self._is_quiet() and self._fast.open()
+        return self.gatherer.is_empty and self._is_quiet() and self._fast.open()
 
     def _settle(self) -> None:
         """Account for what the fast lane has sent on, as if it were about to be sent."""
@@ -139,7 +138,7 @@ class Session:
             return
         self._fast.doubt()
         self._is_sent = True
-        express.account(self._gatherer.feed(express.data), self._forwarder)
+        express.account(self.gatherer.feed(express.data), self._forwarder)
         self._is_sent = False
 
     def _to_origin(self, data: bytes) -> None:
@@ -158,7 +157,7 @@ class Session:
         self._gone, self._full = True, False
         self._settle()
         self._joiner.leave()
-        self._runs.extend(self._gatherer.flush())
+        self._runs.extend(self.gatherer.flush())
         self._pump()
         self.background.begin()
         return self.is_needed
@@ -200,7 +199,7 @@ class Session:
                 runs.popleft()
         finally:
             self._pumping = False
-        if self._runs or not self._gatherer.is_empty:
+        if self._runs or not self.gatherer.is_empty:
             self._fast.is_open = False
         crowded = len(self._runs) > 1 and (
             len(self._runs) > _MAX_WAITING
@@ -389,10 +388,11 @@ class Session:
         """Whether nothing is underway: where a draining proxy may let the session go."""
         state = self.state
         underway = self._runs or state.groups or self._fast.express.underway is not None
-        return not underway and state.status == codes.IDLE
+        return not underway and (state.status == codes.IDLE or state.is_cut_off)
 
     def lost(self, then: Then) -> None:
         """The origin is gone: nothing that was being recorded will be whole. Then close."""
+        self._fast.close()
         self._joiner.leave()
         self.background.lost()
         fail_captures(self.state.groups)

@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable
 
 from pgcache.cache.entry import Entry
+from pgcache.catalog.snapshot import Snapshot
 from pgcache.errors.reasons import Reason, Refusal
+from pgcache.invalidation.sight import ORIGINS_OWN
 from pgcache.invalidation.writes import WriteLedger
 from pgcache.policy.context import SessionSettings
 from pgcache.policy.matching import NO_RULES, Narrowed
@@ -49,6 +51,7 @@ class State:
         "fetched",
         "group",
         "groups",
+        "is_cut_off",
         "last",
         "ledger",
         "local",
@@ -80,6 +83,7 @@ class State:
         self.doubts = 0  # the database's when the settings were last asked
         self.parameters: dict[str, str] = {}  # ParameterStatus, as the origin reports them
         self.on_key: Callable[[bytes], None] = lambda message: None  # BackendKeyData came
+        self.is_cut_off = False  # its origin connection is lost: only what is cached is left
         self.opaque = False  # something unknown passed: nothing can be said of it any more
         self.writes: WriteLedger | None = None
         self.statements: dict[bytes, Prepared] = {}
@@ -166,6 +170,14 @@ class State:
         rules = self.engine.lifetimes.rules
         return rules.narrow(database.name, settings.session_user, application)
 
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the catalogs say: while the origin is lost, what they said last."""
+        database = self.database
+        if database is None:
+            return None
+        return database.snapshot or (database.known if self.is_cut_off else None)
+
     def effects_view(self) -> View | None:
         """What names will resolve under when what is forwarded now runs; None: not known.
 
@@ -222,7 +234,9 @@ class State:
         if reason is not None:
             return _REFUSALS[reason]
         if self.database is not None:
-            problem = self.engine.sight.problem(self.database.name)
+            # What the origin tells of, it told until it was lost; nobody else can tell of more.
+            ignored = ORIGINS_OWN if self.is_cut_off else ""
+            problem = self.engine.sight.problem(self.database.name, but=ignored)
             if problem is not None:
                 return Refusal(Reason.SOURCE_LOST, problem)
         return None if self.settings is None else self.settings.refusal
@@ -245,7 +259,7 @@ class State:
             return Reason.LOCKING_TRANSACTION
         if settings.in_hot_standby:
             return Reason.HOT_STANDBY
-        if database.snapshot is None:
+        if self.snapshot is None:
             return Reason.CATALOG_LOADING if database.is_loading else Reason.NO_CATALOG
         if database.space is not None and not database.space.is_open:
             return Reason.STORE_UNAVAILABLE

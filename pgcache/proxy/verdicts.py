@@ -38,7 +38,8 @@ class Verdict(NamedTuple):
         parts = ["pgcache"]
         if self.outcome is Outcome.STALE:
             # RFC 9211, 2.3: the remaining freshness may be negative, to indicate staleness
-            parts += ["hit", f"ttl={min(-1, round(self.expires_at - now))}", "detail=stale"]
+            parts += ["hit", f"ttl={min(-1, round(self.expires_at - now))}"]
+            parts += ["detail=stale"] if self.refusal is None else []
         elif self.outcome in (Outcome.HIT, Outcome.SHARED):
             parts += ["hit"] if self.outcome is Outcome.HIT else ["fwd=miss", "collapsed"]
             parts.append(f"ttl={max(0, round(self.expires_at - now))}")

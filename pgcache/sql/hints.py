@@ -23,6 +23,7 @@ NO_HINTS = Hints()
 
 _MARK = re.compile(r"\s*pgcache\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _TIME = re.compile(r"(\d+(?:\.\d*)?)(us|ms|s|min|m|h|d)?")
+_KNOWN = "the hints are off, refresh, ttl=…, stale_if_error=… and tags=…"
 _MOST = 64  # tags, and problems told: more than that is no one's intention
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COMMENT = re.compile(r"--[^\n\r]*|/\*")
@@ -72,17 +73,19 @@ def _add_directive(hints: Hints, word: str) -> Hints:
         return replace(hints, off=True)
     if name == "refresh" and not assigned:
         return replace(hints, refresh=True)
-    if name == "ttl" and assigned:
+    if name in ("ttl", "stale_if_error") and assigned:
         seconds = _parse_seconds(value)
         if seconds is None:
-            return _add_problem(hints, f"ttl={value}: write a time such as 60, 60s, 5m, 1h")
-        return replace(hints, ttl=seconds)
+            return _add_problem(hints, f"{name}={value}: write a time such as 60, 60s, 5m, 1h")
+        return (
+            replace(hints, ttl=seconds) if name == "ttl" else replace(hints, stale_if_error=seconds)
+        )
     if name in ("tag", "tags") and assigned:
         found = tuple(tag for tag in value.split(",", _MOST) if tag)
         if not found:
             return _add_problem(hints, "tags=: write one tag or more, such as tags=a,b")
         return replace(hints, tags=tuple(dict.fromkeys(hints.tags + found))[:_MOST])
-    return _add_problem(hints, f"{word}: the hints are off, refresh, ttl=… and tags=…")
+    return _add_problem(hints, f"{word}: {_KNOWN}")
 
 
 def _parse_seconds(value: str) -> float | None:

@@ -155,6 +155,7 @@ class Hints:
     off: bool = False
     refresh: bool = False
     ttl: float | None = None  # seconds
+    stale_if_error: float | None = None  # seconds past that, while the origin is lost
     tags: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # what was written wrongly, in words
 

@@ -244,6 +244,14 @@ def _fields(severity: str, code: str, message: str, detail: str, hint: str) -> b
     return b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0"
 
 
+def error_code(message: bytes) -> str:
+    """The SQLSTATE of an ErrorResponse or NoticeResponse, '' where it has none."""
+    for field in message[5:].split(b"\0"):
+        if field[:1] == b"C":
+            return field[1:].decode("ascii", "replace")
+    return ""
+
+
 def build_error(
     code: str, message: str, *, detail: str = "", hint: str = "", severity: str = "ERROR"
 ) -> bytes:

@@ -34,6 +34,7 @@ def make_entry(generations: Generations) -> MakeEntry:
         complete: bool = True,
         width: int = 5,
         grace: float = 0.0,
+        stale_if_error: float = 0.0,
     ) -> Entry:
         vector = generations.capture(tags)
         assert vector is not None
@@ -48,6 +49,7 @@ def make_entry(generations: Generations) -> MakeEntry:
             stored_at=0.0,
             expires_at=expires_at,
             grace=grace,
+            stale_if_error=stale_if_error,
             cost_ms=12.5,
         )
 

@@ -49,6 +49,34 @@ def test_an_entry_in_its_grace_is_stale_and_not_dead(
     assert entry.is_dead(generations, 110.0)
 
 
+def test_P6_an_entry_is_kept_for_when_the_origin_is_lost(
+    generations: Generations, make_entry: MakeEntry
+) -> None:
+    entry = make_entry(expires_at=100.0, grace=5.0, stale_if_error=20.0)
+    assert entry.is_kept(generations, 99.0)
+    assert entry.is_kept(generations, 119.9)
+    assert not entry.is_stale(generations, 110.0)
+    assert not entry.is_dead(generations, 119.9)
+    assert not entry.is_kept(generations, 120.0)
+    assert entry.is_dead(generations, 120.0)
+    assert make_entry(expires_at=100.0, grace=5.0).kept_until == 105.0
+
+
+def test_P3_what_moved_or_was_killed_is_not_kept(
+    generations: Generations, make_entry: MakeEntry
+) -> None:
+    entry = make_entry(expires_at=100.0, stale_if_error=20.0)
+    lock = generations.lock(frozenset({1}))
+    assert not entry.is_kept(generations, 105.0)
+    generations.unlock(lock, moved=False)
+    assert entry.is_kept(generations, 105.0)
+    generations.move([1])
+    assert not entry.is_kept(generations, 105.0)
+    killed = make_entry(expires_at=100.0, stale_if_error=20.0)
+    killed.kill()
+    assert not killed.is_kept(generations, 50.0)
+
+
 def test_P3_what_moved_or_was_killed_is_never_stale(
     generations: Generations, make_entry: MakeEntry
 ) -> None:

@@ -237,3 +237,18 @@ def test_a_stale_entry_is_kept_for_its_grace(
     assert store.get_stale(b"other", generations, 105.0) is None
     assert store.get(b"key", generations, 110.0) is None
     assert len(store) == 0
+
+
+def test_an_entry_is_kept_for_when_the_origin_is_lost(
+    generations: Generations, make_entry: MakeEntry
+) -> None:
+    store = MemoryStore(100_000, 100_000)
+    entry = make_entry(expires_at=100.0, stale_if_error=10.0)
+    store.put(entry, generations, 1.0)
+    assert store.get(b"key", generations, 105.0) is None
+    list(store.sweep(lambda _: generations, 105.0))
+    assert store.get_kept(b"key", generations, 105.0) is entry
+    assert store.get_stale(b"key", generations, 105.0) is None
+    assert store.get_kept(b"other", generations, 105.0) is None
+    list(store.sweep(lambda _: generations, 110.0))
+    assert len(store) == 0

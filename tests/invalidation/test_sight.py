@@ -33,6 +33,8 @@ async def test_nothing_is_served_or_stored_while_a_source_is_lost(where: str) ->
         assert not is_hit(line)
     assert rig.counters.passes[Reason.SOURCE_LOST] == 2
     assert sight.problem(DATABASE) == "notify: no route"
+    assert sight.problem(DATABASE, but="notify") is None
+    assert sight.problem(DATABASE, but="stream") == "notify: no route"
     sight.heard("notify", where, "channel pgcache")
     assert not is_hit(line), "it may have missed something"
     assert is_hit(line)

@@ -35,6 +35,7 @@ def test_options_are_read_and_what_is_invalid_is_the_default() -> None:
     assert read_options("shadow", "", "").mode == "shadow"
     assert read_options("false", "0", "no") == Options("off", 0.0, False)
     assert read_options("true", None, None).mode == "on"
+    assert read_options(None, None, None, "1min").stale_if_error == 60.0
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ def test_options_are_read_and_what_is_invalid_is_the_default() -> None:
         ("pgcache.mode", "sometimes"),
         ("pgcache.ttl", "a while"),
         ("pgcache.notices", "loud"),
+        ("pgcache.stale_if_error", "for ever"),
         ("pgcache.speed", "11"),
     ],
 )

@@ -6,7 +6,14 @@ import pytest
 
 from pgcache.config.model import Config
 from pgcache.policy.matching import Rule, Rules
-from pgcache.policy.ttl import Lifetime, Lifetimes, TableLifetime, build_lifetimes, step_of
+from pgcache.policy.ttl import (
+    Lifetime,
+    Lifetimes,
+    TableLifetime,
+    build_lifetimes,
+    step_of,
+    within_wishes,
+)
 
 # over 10 s: 30 min, over 5 s: 10 min, over 1 s: 5 min, else 1 min
 STEPS = ((10.0, 1800.0), (5.0, 600.0), (1.0, 300.0), (0.0, 60.0))
@@ -143,3 +150,47 @@ def test_a_table_with_a_lifetime_of_its_own_has_no_grace_but_its_own() -> None:
     rule = Rule("r", grace=100.0)
     assert lifetimes.of_grace(["public.none"], [], rule) == 100
     assert lifetimes.of_grace(["public.none"], ["public.both"], rule) == 5
+
+
+def test_stale_if_error_follows_the_rules_of_grace() -> None:
+    tables = {
+        "public.own": TableLifetime(ttl=10),
+        "public.both": TableLifetime(ttl=10, stale_if_error=5),
+        "public.clock": TableLifetime(clock_ttl=10),
+    }
+    lifetimes = Lifetimes(stale_if_error=60, tables=tables)
+    assert lifetimes.of_stale_if_error(["public.none"], []) == 60
+    assert lifetimes.of_stale_if_error(["public.own"], []) == 0
+    assert lifetimes.of_stale_if_error(["public.both"], []) == 5
+    assert lifetimes.of_stale_if_error(["public.none"], ["public.own"]) == 0
+    assert lifetimes.of_stale_if_error(["public.clock"], [], clock=True) == 0
+    rule = Rule("r", stale_if_error=100.0)
+    assert lifetimes.of_stale_if_error(["public.none"], [], rule) == 100
+    assert lifetimes.of_stale_if_error(["public.both"], [], rule) == 5
+    assert lifetimes.of_stale_if_error(["public.none"], [], Rule("r")) == 60
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "outlasts"),
+    [
+        (Lifetimes(), False),
+        (Lifetimes(grace=60), False),
+        (Lifetimes(stale_if_error=60), True),
+        (Lifetimes(tables={"public.a": TableLifetime(stale_if_error=5)}), True),
+        (Lifetimes(tables={"public.a": TableLifetime(stale_if_error=0)}), False),
+        (Lifetimes(rules=Rules((Rule("r", stale_if_error=5),))), True),
+        (Lifetimes(rules=Rules((Rule("r"),))), False),
+    ],
+)
+def test_sessions_outlast_the_origin_only_where_something_asks_for_it(
+    lifetimes: Lifetimes, outlasts: bool
+) -> None:
+    assert lifetimes.outlast_origin is outlasts
+
+
+def test_a_client_can_only_want_less() -> None:
+    assert within_wishes(60, None, None) == 60
+    assert within_wishes(60, None, 10) == 10
+    assert within_wishes(60, None, 600) == 60
+    assert within_wishes(60, 5, None) == 0, "its own ttl is its word on the age"
+    assert within_wishes(60, 5, 10) == 10

@@ -83,3 +83,9 @@ def test_no_comment_fails(body: str) -> None:
 def test_endless_lists_are_cut() -> None:
     found = hints("/* pgcache: " + "x " * 10_000 + " tags=" + "a," * 10_000 + " */")
     assert len(found.problems) < 100
+
+
+def test_stale_if_error_is_a_time() -> None:
+    assert hints("/* pgcache: ttl=1m stale_if_error=2h */") == Hints(ttl=60, stale_if_error=7200)
+    (problem,) = hints("/* pgcache: stale_if_error=long */").problems
+    assert problem.startswith("stale_if_error=long: write a time")

@@ -174,3 +174,10 @@ def test_what_is_asked_again_reads_back(
     assert messages.parse_bind(messages.build_bind(b"p", b"s", bind)) == bind
     for target in (Target(True, name), Target(False, name)):
         assert messages.parse_target(messages.build_target(ord("D"), target)) == target
+
+
+def test_an_error_tells_its_code() -> None:
+    built = messages.build_error("57P03", "Careful: Cold", detail="C", severity="FATAL")
+    assert messages.error_code(built) == "57P03"
+    assert messages.error_code(messages.build(ord("E"), b"SFATAL\0MCold\0\0")) == ""
+    assert messages.error_code(messages.build(ord("E"), b"")) == ""

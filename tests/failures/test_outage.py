@@ -1,0 +1,255 @@
+"""PostgreSQL is gone and `stale_if_error` allows it: who is still served, what, and until when."""
+
+from __future__ import annotations
+
+import re
+import signal
+import urllib.request
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.support import frames
+from tests.support.frames import SYNC, Frame, bind, describe_request, execute, parse
+from tests.support.link import Link
+from tests.support.postgres import Cluster, Server, installations
+from tests.support.process import free_port
+from tests.support.proxy import SERVICE, Proxy, is_proxy_there, start_proxy
+from tests.support.raw import RawClient, eventually, rows_of
+
+READ = "select v from t"
+EXTENDED = (parse("", READ), bind("", ""), describe_request("P", ""), execute(""), SYNC)
+CONFIGURATION = """\
+[cache]
+ttl = "200ms"
+stale_if_error = "10min"
+[tables."public.bound"]
+ttl = "200ms"
+[tables."public.brief"]
+stale_if_error = "1ms"
+[admin]
+address = "127.0.0.1:{port}"
+"""
+
+
+class Stage:
+    """A PostgreSQL of the tests' own, and a proxy before it, with a way in between."""
+
+    def __init__(self, server: Server, way: Link, proxy: Proxy, admin: int) -> None:
+        self.server = server
+        self.way = way
+        self.proxy = proxy
+        self.admin = admin
+
+    def client(self) -> RawClient:
+        """A session that hears what becomes of its statements, and has stored some results."""
+        client = RawClient(self.proxy.address)
+        client.query("set pgcache.notices = on")
+        for table in ("t", "bound", "brief"):
+            await_stored(client, frames.query(f"select v from {table}"))
+        await_stored(client, *EXTENDED)
+        return client
+
+    def lose(self, clients: int = 1) -> None:
+        """Cut the way to the server, and wait until so many sessions know."""
+        self.way.cut()
+        self.await_lost(clients)
+
+    def await_lost(self, clients: int = 1) -> None:
+        """What is asked before a session has heard of its loss is sent on in vain."""
+        eventually(lambda: self.metric("pgcache_clients_cut_off") == clients)
+
+    def metric(self, name: str) -> float:
+        """One number of /metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as answer:
+            text = answer.read().decode()
+        found = re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+        assert found is not None, name
+        return float(found[1])
+
+
+def notice(found: list[Frame]) -> str:
+    """The proxy's verdict among messages."""
+    told = [frames.fields(frame.body)["M"] for frame in found if frame.kind == "N"]
+    return next((line for line in told if line.startswith("pgcache; ")), "")
+
+
+def said(client: RawClient, sql: str) -> str:
+    """What the proxy says of a query."""
+    return notice(client.query(sql))
+
+
+def await_stored(client: RawClient, *question: bytes) -> None:
+    """Ask until the answer is kept."""
+    eventually(lambda: "stored" in notice(client.ask(*question)))
+
+
+def await_outage(client: RawClient) -> None:
+    """Ask until the answer is past its lifetime, and said to be."""
+    eventually(lambda: "; detail=origin-unreachable" in said(client, READ))
+
+
+def last_words(client: RawClient) -> str:
+    """The SQLSTATE that ends the session."""
+    found = frames.Splitter().feed(client.rest())
+    (error,) = [frames.fields(frame.body) for frame in found if frame.kind == "E"]
+    assert error["V"] == "FATAL"
+    return error["C"]
+
+
+@pytest.fixture(scope="module")
+def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One server for all tests here: they stop it and start it again."""
+    if not is_proxy_there():
+        pytest.skip("the command pgcache serve does not exist yet")
+    server = cluster.server(max(installations()))
+    for table in ("t", "bound", "brief"):
+        server.execute(f"create table {table} (v text)", f"insert into {table} values ('one')")
+    folder, admin = tmp_path_factory.mktemp("outage"), free_port()
+    (folder / "pgcache.toml").write_text(CONFIGURATION.format(port=admin))
+    with Link((server.host, server.port)) as way:
+        upstream = server.url(SERVICE).replace(f":{server.port}/", f":{way.address[1]}/")
+        file = str(folder / "pgcache.toml")
+        proxy = start_proxy(server, folder, "--config", file, upstream=upstream)
+        yield Stage(server, way, proxy, admin)
+        proxy.stop()
+    cluster.discard(server)
+    assert proxy.complaints() == []
+
+
+@pytest.fixture
+def stage(standing: Stage) -> Iterator[Stage]:
+    """The same, with its server within reach before and after."""
+    yield standing
+    if standing.server.process is None:
+        standing.server.start()
+    standing.way.heal()
+    eventually(lambda: standing.metric("pgcache_clients_cut_off") == 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [(signal.SIGINT, "57P01"), (signal.SIGQUIT, "08006"), (signal.SIGKILL, "57P01")],
+    ids=["fast", "immediate", "crash"],
+)
+def test_P6_a_session_goes_on_with_stale_results(
+    stage: Stage, how: signal.Signals, code: str
+) -> None:
+    with stage.client() as client:
+        stage.server.stop(how)
+        stage.await_lost()
+        await_outage(client)
+        assert re.match(
+            r"pgcache; hit; ttl=-\d+; detail=origin-unreachable; key=", said(client, READ)
+        )
+        assert client.rows(READ) == [("one",)]
+        assert rows_of(client.ask(*EXTENDED)) == [("one",)]
+        (last,) = client.rows("show pgcache.last")
+        assert "PostgreSQL cannot be reached" in str(last[0])
+        assert stage.metric("pgcache_stale_if_error_total") >= 3
+        client.send(frames.query("select 1"))
+        assert last_words(client) == code
+
+
+def test_the_origins_return_ends_sessions_that_went_on_without_it(stage: Stage) -> None:
+    with stage.client() as client:
+        stage.server.stop()
+        stage.await_lost()
+        await_outage(client)
+        stage.server.start()
+        assert last_words(client) == "57P01"
+    with stage.client() as client:
+        assert client.rows(READ) == [("one",)]
+
+
+def test_P2_nobody_logs_in_without_the_origin(stage: Stage) -> None:
+    with stage.client() as client:
+        stage.lose()
+        await_outage(client)
+        with RawClient.bare(stage.proxy.address) as late:
+            late.send(frames.startup({"user": SERVICE, "database": "postgres"}))
+            assert last_words(late) == "08006"
+        assert client.rows(READ) == [("one",)]
+
+
+def test_P3_what_was_changed_is_not_served(stage: Stage) -> None:
+    with stage.client() as client:
+        client.query("update t set v = v")
+        stage.lose()
+        client.send(frames.query(READ))
+        assert last_words(client) == "08006"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select v from bound",
+        "select v from brief",
+        "select v from t /* pgcache: stale_if_error=0 */",
+        "select v from t /* pgcache: ttl=1ms */",
+        "select v from t /* pgcache: refresh */",
+        "select v from t where v = 'two'",
+        "begin; select v from t",
+        "begin isolation level serializable",
+        "rollback",
+        "set pgcache.stale_if_error = '1h'",
+    ],
+)
+def test_what_is_not_allowed_needs_the_origin(stage: Stage, sql: str) -> None:
+    with stage.client() as client:
+        stage.lose()
+        await_outage(client)
+        client.send(frames.query(sql))
+        assert last_words(client) == "08006"
+
+
+def test_a_session_may_want_less(stage: Stage) -> None:
+    with stage.client() as client, stage.client() as other:
+        client.query("set pgcache.stale_if_error = 0")
+        assert client.rows("show pgcache.stale_if_error") == [("0s",)]
+        stage.lose(2)
+        await_outage(other)
+        client.send(frames.query(READ))
+        assert last_words(client) == "08006"
+
+
+def test_drivers_that_wrap_reads_in_transactions(stage: Stage) -> None:
+    with psycopg.connect(stage.proxy.url()) as client:
+
+        def ask() -> str:
+            assert client.execute("select v from t").fetchall() == [("one",)]
+            (last,) = client.execute("show pgcache.last").fetchone() or ("",)
+            client.rollback()
+            return str(last)
+
+        eventually(lambda: "stored" in ask())
+        stage.lose()
+        eventually(lambda: "origin-unreachable" in ask())
+        with pytest.raises(psycopg.OperationalError):
+            client.execute("select now()")
+
+
+def test_whoever_is_in_the_middle_of_something_is_told_at_once(stage: Stage) -> None:
+    with stage.client() as client:
+        client.query("begin")
+        client.query("insert into t values ('never')")
+        stage.server.stop()
+        assert last_words(client) == "57P01"
+
+
+def test_one_session_that_is_terminated_ends_as_always(stage: Stage) -> None:
+    with stage.client() as client, stage.client() as other:
+        stage.server.execute(f"select pg_terminate_backend({client.pid})")
+        assert last_words(client) == "57P01"
+        assert other.rows("select 1") == [("1",)]
+
+
+def test_a_client_that_stayed_leaves_nothing_behind(stage: Stage) -> None:
+    with stage.client() as client, stage.client() as other:
+        stage.lose(2)
+        client.send(frames.TERMINATE)
+        assert client.rest() == b""
+        stage.await_lost(1)
+        other.reset()
+    eventually(lambda: stage.metric("pgcache_clients_cut_off") == 0)
