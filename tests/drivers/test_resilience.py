@@ -242,7 +242,7 @@ def test_a_cancelled_leader_does_not_fail_its_followers(counted: Arena) -> None:
 
 
 def test_a_follower_that_comes_after_a_commit_sees_it(counted: Arena) -> None:
-    """T-17: the leader's result is older than what the follower's client knows."""
+    """T-17: the leader's result is older than what its follower knows, and not kept (T-11)."""
     statement = "select slow(n), 2 from seen"
     with (
         counted.proxy.connect("app", counted.database) as leader,

@@ -1,5 +1,7 @@
 """The origin is the oracle: every script played direct and through pgcache, each byte compared.
 
+The scripts named after drivers are those drivers' own sequences of messages (W-80).
+
 Plays of one script, on one database: direct twice (a script must leave things as it found them,
 or the comparison means nothing), through the proxy cold, hot, with the cache off, with the client's
 bytes cut everywhere, and on a proxy that marks its hits, so that "hot" is known to be hot.

@@ -342,7 +342,7 @@ async def test_what_costs_nothing_or_nobody_wants_is_not_renewed() -> None:
 
 @pytest.fixture
 async def checked() -> tuple[Rig, Line]:
-    """Every hit is asked again."""
+    """Every hit is asked again (T-23)."""
     rig = Rig(cache={"verify_ratio": 1.0})
     line = rig.line()
     for text in (READ, "select v from u"):

@@ -1,4 +1,4 @@
-"""Several sessions race: no read may be older than what was known to be committed when it began.
+"""Several sessions race: no read is older than what was known to be committed when it began (T-23).
 
 Reads go through a proxy that marks its hits, so the run knows how many of them came from the
 cache. A watcher reads past the proxy: what PostgreSQL has shown to anyone, the proxy may no longer

@@ -1,8 +1,9 @@
 """The store fails in every way while sessions race through three proxies that share it.
 
 No read may be older than what was acknowledged (strict mode), and no client may see an error that
-PostgreSQL did not give it. Each proxy reaches Redis over a link of its own, so that one can lose
-it alone. Set PGCACHE_TEST_FAULT_SECONDS and PGCACHE_TEST_SEED for a longer or another run.
+PostgreSQL did not give it; also where a proxy has lost what others announced (T-12). Each proxy
+reaches Redis over a link of its own, so that one can lose it alone. Set PGCACHE_TEST_FAULT_SECONDS
+and PGCACHE_TEST_SEED for a longer or another run.
 """
 
 from __future__ import annotations
