@@ -54,6 +54,7 @@ _RESULTS = Path(__file__).parent / "results" / "micro.json"
 _REPEATS = 7
 _SECONDS = 0.05  # of each repeat, about
 _ROWS = 1000
+_BATCH = 10
 _DASHBOARD = TILES[0].sql
 
 
@@ -193,6 +194,9 @@ def _hits() -> list[Step]:
         _warm(session, simple, SIMPLE_REPLY)
     for session in (fast_bind, slow_bind):
         _warm(session, bind, EXTENDED_REPLY)
+    batch = bind.removesuffix(conversation.SYNC) * _BATCH + conversation.SYNC
+    for session in (fast_bind, slow_bind):
+        session.from_client(batch)  # from here on it looks for others
 
     def another() -> None:
         """A value that was not asked for through this lane before."""
@@ -205,8 +209,15 @@ def _hits() -> list[Step]:
         Step("hit", "Query, fast lane", lambda: fast.from_client(simple)),
         Step("hit", "Bind …, other parameters", another),
         Step("hit", "Bind …, fast lane", lambda: fast_bind.from_client(bind)),
+        Step("hit", "one of 10 in a pipeline", lambda: fast_bind.from_client(batch), _BATCH),
         Step("hit", "Query, slow lane", lambda: slow.from_client(simple)),
         Step("hit", "Bind …, slow lane", lambda: slow_bind.from_client(bind)),
+        Step(
+            "hit",
+            "one of 10 in a pipeline, slow lane",
+            lambda: slow_bind.from_client(batch),
+            _BATCH,
+        ),
     ]
 
 

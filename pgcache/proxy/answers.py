@@ -10,7 +10,7 @@ from pgcache.proxy.accounts import verdict_notice
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Peer
 from pgcache.proxy.lane import MAX_ANSWER
-from pgcache.proxy.local import LocalRun
+from pgcache.proxy.local import Answered, LocalRun
 from pgcache.proxy.recipe import Proof
 from pgcache.proxy.runs import Run
 from pgcache.proxy.state import State
@@ -51,11 +51,21 @@ class Answers:
             # The origin is in the same group: only it can end it.
             self._send(local.pieces)
             return False
+        answered = local.answered()
         answer = self._end(local.pieces)
-        proof = local.as_proof()
-        if proof is not None:
-            self._fast.prove(run.raw, answer, proof)
+        if len(answered) == 1:
+            self._fast.prove(run.raw, answer, answered[0].proof)
+        elif answered:
+            self._prove_each(answered)
         return True
+
+    def _prove_each(self, answered: list[Answered]) -> None:
+        """A pipeline's questions may come again in other company: each as if it had been alone."""
+        fast, ready = self._fast, codes.MSG_READY[self._state.status]
+        fast.is_pipelined = True
+        for raw, pieces, proof in answered:
+            short = sum(map(len, pieces)) < MAX_ANSWER
+            fast.prove(raw + codes.MSG_SYNC, b"".join((*pieces, ready)) if short else b"", proof)
 
     def _end(self, pieces: Pieces) -> bytes:
         state = self._state

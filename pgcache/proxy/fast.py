@@ -23,6 +23,7 @@ from pgcache.proxy.state import State
 from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.model import Script
 from pgcache.wire import codes
+from pgcache.wire.batches import cut_questions
 from pgcache.wire.messages import Bind, Execute, Parse, parse_parse
 
 _NO_GENERATIONS = Generations()
@@ -30,6 +31,9 @@ _NO_LANE: Final = Lane()  # of contexts in which nothing is answered here; never
 # Named statements of one session whose lanes are at hand.
 _MAX_NAMED = 256
 _PORTAL_NAME = STATEMENT_NAME - 1
+_READY_SIZE: Final = len(codes.MSG_READY[codes.IDLE])
+# Bytes of answers to one chunk.
+_MAX_BATCH: Final = 256 * 1024
 
 
 class FastLane:
@@ -53,6 +57,7 @@ class FastLane:
         "express",
         "is_enabled",
         "is_open",
+        "is_pipelined",
     )
 
     def __init__(self, state: State) -> None:
@@ -60,6 +65,7 @@ class FastLane:
         self._clock = state.engine.clock
         self._counters = state.engine.counters
         self.express = Express(state)
+        self.is_pipelined = False  # the client has sent several turns in one chunk
         self.is_enabled = True  # tests compare with what is said where it is not
         self.is_open = False  # the session is quiet, and its context is the lane's
         self.answers = False  # and in that context anything at all may be answered here
@@ -110,7 +116,53 @@ class FastLane:
         """
         if self._version != self._generations.version and not self.open():
             return None
-        version = self._version
+        turn = self._find(data)
+        if turn is None:
+            return self._answer_batch(data) if self.is_pipelined else None
+        turn.entry.hits += 1
+        counters = self._counters
+        counters.hits += 1
+        counters.hit_rows += turn.rows
+        counters.hit_bytes += turn.size
+        self._played = turn
+        self._data = data
+        if turn.parse is not None:
+            self._unnamed = turn.parse
+            self._parsed = self._epoch
+        return turn.answer
+
+    def _answer_batch(self, data: bytes) -> bytes | None:
+        """The same for several turns in one chunk: all of them, or none."""
+        questions = cut_questions(data)
+        if len(questions) < 2:
+            return None
+        found: list[tuple[Turn, bytes]] = []
+        pieces: list[bytes] = []
+        room = _MAX_BATCH
+        for question, is_ready in questions:
+            turn = self._find(question)
+            if turn is None:
+                return None
+            found.append((turn, question))
+            answer = turn.answer
+            pieces.append(answer if is_ready else answer[:-_READY_SIZE])
+            room -= len(answer)
+            if room < 0:
+                return None  # whether the client reads it all is for the slow lane to see
+        counters = self._counters
+        counters.hits += len(found)
+        for turn, _question in found:
+            turn.entry.hits += 1
+            counters.hit_rows += turn.rows
+            counters.hit_bytes += turn.size
+            if turn.parse is not None:
+                self._unnamed = turn.parse
+                self._parsed = self._epoch
+        self._played, self._data = found[-1]
+        return b"".join(pieces)
+
+    def _find(self, data: bytes) -> Turn | None:
+        """The turn that ``data`` is, if it may be answered now. HOT PATH."""
         lane = self._lane
         key = data
         at = 0
@@ -131,22 +183,11 @@ class FastLane:
             turn = self._follow(lane, key, data, at) if lane.recipes else None
             if turn is None:
                 return None
-        entry = turn.entry
-        if (turn.version != version or entry.look_at <= self._clock()) and not self._renew(
-            lane, key, turn
+        if (turn.version != self._version or turn.entry.look_at <= self._clock()) and (
+            not self._renew(lane, key, turn)
         ):
             return None
-        entry.hits += 1
-        counters = self._counters
-        counters.hits += 1
-        counters.hit_rows += turn.rows
-        counters.hit_bytes += turn.size
-        self._played = turn
-        self._data = data
-        if turn.parse is not None:
-            self._unnamed = turn.parse
-            self._parsed = self._epoch
-        return turn.answer
+        return turn
 
     def _renew(self, lane: Lane, key: bytes, turn: Turn) -> bool:
         """Whether a turn may still be answered, though something has moved or it has expired."""

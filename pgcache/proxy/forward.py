@@ -38,7 +38,6 @@ _READS = frozenset((Kind.SELECT, Kind.SHOW, Kind.EXPLAIN))
 _SHIFTS = frozenset(
     (Kind.SET, Kind.RESET, Kind.DISCARD, Kind.COMMIT, Kind.ROLLBACK, Kind.ROLLBACK_TO)
 ) | frozenset((Kind.PREPARE_TRANSACTION, Kind.UNKNOWN))
-_SYNC = build(codes.SYNC, b"")
 _CLOSE_UNNAMED = build(codes.CLOSE, b"S\0")
 _CLOSE_UNNAMED_PORTAL = build(codes.CLOSE, b"P\0")
 # FunctionCall runs any function: a large object's, a sequence's, a user's (W-72).
@@ -79,7 +78,7 @@ class Forwarder:
         if pieces and state.group is None:
             # Should one of these fail, the origin would ignore the Query without a Sync.
             state.ledger.push(ledger.SYNC, None, internal=True)
-            pieces.append(_SYNC)
+            pieces.append(codes.MSG_SYNC)
         turn = self._turn()
         effects = tuple([self._account(turn, statement) for statement in statements])
         if capture is not None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pgcache.cache.entry import Entry
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.policy.key import formats_fit
@@ -25,8 +27,15 @@ from pgcache.wire.messages import Bind, Execute, Parse, Target, column_count
 
 Pieces = list[bytes | memoryview]
 
-_ONE_QUESTION = b"PBDES"
-_QUESTIONS = frozenset((b"PBDES", b"PBES", b"BDES", b"BES"))
+_QUESTIONS = frozenset((b"PBDE", b"PBE", b"BDE", b"BE"))
+
+
+class Answered(NamedTuple):
+    """One question of a run, for the fast lane: its bytes without the Sync, its answer's pieces."""
+
+    raw: bytes
+    pieces: Pieces
+    proof: Proof
 
 
 class Missing(Exception):
@@ -41,15 +50,15 @@ class LocalRun:
         "_described",
         "_landed",
         "_looks",
+        "_marks",
         "_pending",
         "_portals",
+        "_proofs",
         "_run",
         "_state",
         "_statements",
         "asked",
         "hits",
-        "labels",
-        "lifetime",
         "limits",
         "misses",
         "pieces",
@@ -69,8 +78,8 @@ class LocalRun:
         self.pieces: Pieces = []
         self.hits: list[tuple[Entry, bool]] = []  # and whether another client's flight brought it
         self._looks: list[tuple[Ask, Entry, Prepared, Bind]] = []  # hits to be looked at again
-        self.lifetime = 0.0  # what the last question allows, in seconds
-        self.labels: tuple[str, ...] = ()  # and what a hint or a rule tags it with
+        self._proofs: dict[int, Proof] = {}  # of what may be answered in the same way again, by
+        self._marks = [0]  # ... the index of its Bind; where each message's pieces begin
         self.misses: dict[int, Ask] = {}
         self.asked: dict[int, Asked] = {}  # the misses' own bytes
         self.refusal: Refusal | None = None
@@ -84,6 +93,7 @@ class LocalRun:
                 self._message(index, message)
             except Missing:
                 possible = False
+            self._marks.append(len(self.pieces))
         return possible and self._pending is None
 
     def commit(self) -> None:
@@ -105,28 +115,27 @@ class LocalRun:
             for question, entry, prepared, bind in self._looks
         ]
 
-    def as_proof(self) -> Proof | None:
-        """For the fast lane: the one question of this run, None where it is more than that."""
-        messages = self._run.messages
-        if (
-            len(self.hits) != 1
-            or self.hits[0][1]
-            or not fits(self.hits[0][0], self.lifetime)
-            or len(messages) > len(_ONE_QUESTION)
-        ):
-            return None
-        kinds = bytes(message.kind for message in messages)
-        if kinds not in _QUESTIONS:
-            return None
-        first = messages[0]
-        bind = (messages[1] if first.kind == codes.PARSE else first).parsed
-        if not isinstance(bind, Bind) or bind.portal:
-            return None
-        if first.kind != codes.PARSE and not bind.statement:
-            return None
-        parse = first.raw if first.kind == codes.PARSE else None
-        prepared = self._statement(bind.statement)
-        return Proof(self.hits[0][0], parse, prepared, bind, self.lifetime, self.labels)
+    def answered(self) -> list[Answered]:
+        """For the fast lane: the questions that this run consists of, where it is no more than
+        questions and their Sync, and each may be answered in the same way again."""
+        messages, marks = self._run.messages, self._marks
+        found: list[Answered] = []
+        begin = 0
+        for index, message in enumerate(messages, 1):
+            if message.kind != codes.EXECUTE:
+                continue
+            asked = messages[begin:index]
+            proof = self._proofs.get(begin + (asked[0].kind == codes.PARSE))
+            if proof is None or not _is_question(asked):
+                return []
+            if asked[0].kind == codes.PARSE:
+                proof = proof._replace(parse=asked[0].raw)
+            elif proof.bind is None or not proof.bind.statement:
+                return []
+            raw = b"".join([m.raw for m in asked])
+            found.append(Answered(raw, self.pieces[marks[begin] : marks[index]], proof))
+            begin = index
+        return found if begin == len(messages) - 1 else []
 
     def _message(self, index: int, message: Message) -> None:
         kind, parsed = message.kind, message.parsed
@@ -214,7 +223,9 @@ class LocalRun:
         if entry.look_at <= self._state.engine.clock():
             self._looks.append((question, entry, prepared, bind))
         self.hits.append((entry, shared))
-        self.lifetime, self.labels = question.lifetime, question.plan.own_labels
+        if not (shared or bind.portal) and fits(entry, question.lifetime):
+            lifetime, labels = question.lifetime, question.plan.own_labels
+            self._proofs[index] = Proof(entry, None, prepared, bind, lifetime, labels)
         return entry
 
     def _asked(self, index: int, prepared: Prepared, limit: int) -> Asked:
@@ -274,6 +285,16 @@ class LocalRun:
                 raise Missing
             self._statements[name] = None
         self.pieces.append(codes.MSG_CLOSE_COMPLETE)
+
+
+def _is_question(messages: list[Message]) -> bool:
+    """Whether they bind the unnamed portal and execute that, not what another run has left."""
+    if bytes([message.kind for message in messages]) not in _QUESTIONS:
+        return False
+    execute, before = messages[-1].parsed, messages[-2].parsed
+    if not isinstance(execute, Execute) or execute.portal:
+        return False
+    return not isinstance(before, Target) or before.is_statement or not before.name
 
 
 def _formats_fit(bind: Bind, entry: Entry) -> bool:

@@ -123,6 +123,7 @@ class Session:
         self._settle()
         fast.close()
         self._runs.extend(self.gatherer.feed(data))
+        fast.is_pipelined = fast.is_pipelined or len(self._runs) > 1
         self._pump()
 
     def _may_be_fast(self) -> bool:
@@ -279,8 +280,7 @@ class Session:
             entry = find(self.state, question, 0)
         if entry is not None and entry.row_description is not None:
             if entry.look_at <= self.state.engine.clock():
-                text = message.raw[5:-1]
-                self.background.add(find_chore(self.state, question, entry, text))
+                self.background.add(find_chore(self.state, question, entry, message.raw[5:-1]))
             count_hit(self.state, entry, shared=shared)
             proof = Proof(entry, b"") if not shared and fits(entry, question.lifetime) else None
             self._answers.query(message.raw, serve.simple_reply(entry), proof)

@@ -59,6 +59,7 @@ MSG_BIND_COMPLETE: Final = b"2\x00\x00\x00\x04"
 MSG_CLOSE_COMPLETE: Final = b"3\x00\x00\x00\x04"
 MSG_NO_DATA: Final = b"n\x00\x00\x00\x04"
 MSG_PORTAL_SUSPENDED: Final = b"s\x00\x00\x00\x04"
+MSG_SYNC: Final = b"S\x00\x00\x00\x04"
 MSG_TERMINATE: Final = b"X\x00\x00\x00\x04"
 MSG_READY: Final = {
     IDLE: b"Z\x00\x00\x00\x05I",

@@ -51,6 +51,7 @@ NAMES = st.sampled_from(["", "", "s1", "s2"])
 PORTALS = st.sampled_from(["", "", "p1"])
 LIMITS = st.sampled_from([0, 0, 1, 2, 5])
 FORMATS: st.SearchStrategy[Sequence[int]] = st.sampled_from([(), (0,), (1,), (1, 1)])
+FITTING: st.SearchStrategy[Sequence[int]] = st.sampled_from([(), (1,)])
 VALUES = st.sampled_from([b"one", b"two", b"nothing", None])
 
 
@@ -114,7 +115,40 @@ CURSORS = st.builds(
     ENDS,
 )
 PAGES = st.builds(lambda portal, limit, end: execute(portal, limit) + end, PORTALS, LIMITS, ENDS)
-TURNS = SIMPLE | RUNS | PIPELINES | NAMED | EXECUTED | EXECUTED | CURSORS | CURSORS | PAGES
+QUESTIONS = (
+    st.sampled_from(READS).map(query)
+    | st.builds(whole_run, st.sampled_from(READS[:2]), limit=LIMITS, formats=FITTING)
+    | st.builds(_with_parameter, VALUES, st.just(0), FITTING)
+    | EXECUTED
+)
+
+
+def _in_one_chunk(questions: Sequence[tuple[bytes, bool]], end: bytes) -> bytes:
+    """A pipeline: questions with a Sync of their own, or (False) without it."""
+    *before, (last, _) = questions
+    parts = [turn if is_synced else turn.removesuffix(frames.SYNC) for turn, is_synced in before]
+    tail = last if last[:1] == b"Q" else last.removesuffix(frames.SYNC) + end
+    return b"".join(parts) + tail
+
+
+BATCHES = st.builds(
+    _in_one_chunk,
+    st.lists(st.tuples(QUESTIONS, st.booleans()), min_size=2, max_size=5),
+    st.sampled_from([frames.SYNC, frames.SYNC, frames.SYNC, frames.FLUSH]),
+)
+TURNS = (
+    SIMPLE
+    | RUNS
+    | PIPELINES
+    | NAMED
+    | EXECUTED
+    | EXECUTED
+    | CURSORS
+    | CURSORS
+    | PAGES
+    | BATCHES
+    | BATCHES
+)
 
 
 @dataclass(frozen=True, slots=True)

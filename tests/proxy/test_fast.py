@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pgcache.proxy.lane import MAX_ANSWER
-from tests.proxy.rig import Line, Rig, whole_run
+from tests.proxy.rig import Line, Rig, whole_run, words
 from tests.support.frames import FLUSH, SYNC, bind, execute, message, parse, query
 
 READ = "select v from t"
@@ -221,3 +221,102 @@ async def test_W60_a_run_that_waits_closes_it(rig: Rig) -> None:
     first.origin.release()
     await rig.rest()
     second.hears(f"T(v) D(u) C(SELECT_1) Z(I) {ANSWER}")
+
+
+async def test_W59_pages_of_a_portal_of_another_turn_are_not_proved(line: Line) -> None:
+    line.says(parse("s", READ), SYNC)
+    prove(line, bind("", "s") + execute("") + SYNC)
+    line.says(query("begin"))
+    line.says(bind("p", "s"), execute("p", 1), SYNC)
+    line.heard()
+    page = bind("", "s") + execute("p", 1) + SYNC
+    line.says(page)
+    line.hears("2 D(two) s Z(T)")
+    line.says(page)
+    line.hears("2 C(SELECT_0) Z(T)")
+
+
+ROWS = ANSWER.removesuffix(" Z(I)")
+HERE = whole_run(READ)
+THERE = whole_run("select v from u")
+NAMED = bind("", "s") + execute("") + SYNC
+
+
+def joined(*turns: bytes) -> bytes:
+    """A pipeline with one Sync."""
+    return b"".join(turn.removesuffix(SYNC) for turn in turns) + SYNC
+
+
+@pytest.mark.parametrize(
+    ("chunk", "expected"),
+    [
+        (joined(HERE, THERE), f"1 2 {ROWS} 1 2 T(v) D(u) C(SELECT_1) Z(I)"),
+        (joined(THERE, NAMED), "1 2 T(v) D(u) C(SELECT_1) 2 D(one) D(two) C(SELECT_2) Z(I)"),
+        (
+            HERE + joined(NAMED, NAMED),
+            f"1 2 {ANSWER}" + " 2 D(one) D(two) C(SELECT_2)" * 2 + " Z(I)",
+        ),
+        (query(READ) + HERE + query(READ), f"{ANSWER} 1 2 {ANSWER} {ANSWER}"),
+    ],
+)
+async def test_a_pipeline_is_answered_at_once(
+    rig: Rig, line: Line, chunk: bytes, expected: str
+) -> None:
+    line.says(parse("s", READ), SYNC)
+    for _ in range(3):
+        line.says(chunk)
+    line.heard()
+    line.asked()
+    hits = rig.counters.hits
+    answer = line.session._fast.answer(chunk)
+    assert answer is not None
+    assert words(answer) == expected.split()
+    assert rig.counters.hits - hits == answer.count(b"SELECT ")
+    line.says(chunk)
+    assert line.heard() == answer
+    line.session._fast.is_enabled = False
+    line.session._fast.close()
+    line.says(chunk)
+    assert line.heard() == answer
+    assert line.asked() == ""
+
+
+async def test_W60_all_of_a_pipeline_is_answered_here_or_none(rig: Rig, line: Line) -> None:
+    chunk = joined(HERE, THERE)
+    for _ in range(3):
+        line.says(chunk)
+    line.heard()
+    line.asked()
+    assert line.session._fast.is_pipelined
+    rig.line().says(query("insert into u values ('x')"))
+    hits = rig.counters.hits
+    assert line.session._fast.answer(chunk) is None
+    assert rig.counters.hits == hits
+    line.says(chunk)
+    assert line.asked() == "PBDEPBDES"
+    line.hears("1 2 T(v) D(one) D(two) C(SELECT_2) 1 2 T(v) D(u) D(x) C(SELECT_2) Z(I)")
+
+
+async def test_W57_a_pipeline_leaves_what_its_last_question_leaves(line: Line) -> None:
+    chunk = joined(THERE, HERE)
+    line.says(query("begin"))
+    for _ in range(3):
+        line.says(chunk)
+    line.heard()
+    line.asked()
+    line.says(chunk)
+    assert line.session._fast._played is not None
+    line.heard()
+    line.says(execute(""), SYNC)
+    line.says(bind("", ""), execute(""), SYNC)
+    line.hears("C(SELECT_0) Z(T) 2 D(one) D(two) C(SELECT_2) Z(T)")
+
+
+async def test_W43_a_pipeline_with_too_long_answers_is_not_answered_at_once(
+    rig: Rig, line: Line
+) -> None:
+    rig.world.tables["public.t"] = [b"x" * 1_000] * (MAX_ANSWER // 1_000 - 2)
+    prove(line, HERE)
+    line.session._fast.is_pipelined = True
+    assert line.session._fast.answer(HERE * 2) is not None
+    assert line.session._fast.answer(HERE * 8) is None
