@@ -54,18 +54,20 @@ class DataTypes:
         for row in rows.types:
             self._by_name[row.name].append(row)
         users = _users(rows)
-        domains = [(row.type, parse_tree(row.tree)) for row in rows.domains]
-        self._unsafe = _spread(_find_unsafe(rows, functions, domains), users)
-        # For each type made of a domain whose constraint calls functions that may write: them.
+        domains = [(row.type, row.is_default, parse_tree(row.tree)) for row in rows.domains]
+        checks = [(oid, facts) for oid, is_default, facts in domains if not is_default]
+        self._unsafe = _spread(_find_unsafe(rows, functions, checks), users)
+        # For each type made of a domain whose constraint or default calls functions that may
+        # write: them.
         self._writing: dict[int, set[int]] = defaultdict(set)
-        for oid, facts in domains:
+        for oid, _, facts in domains:
             for function in functions.writing(facts):
                 for user in _spread({oid}, users):
                     self._writing[user].add(function)
 
     @property
     def any_writing(self) -> bool:
-        """Whether checking values of some type may change data."""
+        """Whether checking or making up values of some type may change data."""
         return bool(self._writing)
 
     def any_unsafe(self, oids: Iterable[int]) -> bool:
@@ -73,7 +75,7 @@ class DataTypes:
         return not self._unsafe.isdisjoint(oids)
 
     def writing(self, oids: Iterable[int]) -> set[int]:
-        """The functions that checking values of the types calls and that may write."""
+        """The functions that may write and that making values of the types calls."""
         if not self._writing:
             return set()
         return {function for oid in oids for function in self._writing.get(oid, ())}

@@ -117,17 +117,23 @@ SELECT p.polrelid, p.polname::text, p.polcmd::text,
  ORDER BY p.polrelid, p.oid
 """
 
+# A domain's default is evaluated where a column that has none of its own is left out.
 DOMAINS: Final = f"""
-SELECT k.contypid, k.conbin::text
-  FROM pg_catalog.pg_constraint k
-  JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
- WHERE k.contypid >= 16384 AND k.conbin IS NOT NULL AND {_NOT_TEMP}
- ORDER BY k.contypid, k.oid
+SELECT x.type, x.tree, x.is_default FROM (
+    SELECT k.contypid AS type, k.conbin::text AS tree, false AS is_default,
+           k.connamespace AS schema, k.oid
+      FROM pg_catalog.pg_constraint k WHERE k.contypid >= 16384 AND k.conbin IS NOT NULL
+    UNION ALL
+    SELECT t.oid, t.typdefaultbin::text, true, t.typnamespace, t.oid
+      FROM pg_catalog.pg_type t WHERE t.typtype = 'd' AND t.typdefaultbin IS NOT NULL
+) x JOIN pg_catalog.pg_namespace n ON n.oid = x.schema
+ WHERE x.type >= 16384 AND {_NOT_TEMP}
+ ORDER BY x.type, x.is_default, x.oid
 """
 
 # Clones on partitions count as internal before PostgreSQL 15, therefore tgparentid (C-32).
 TRIGGERS: Final = """
-SELECT t.tgrelid, t.tgname::text, t.tgfoid
+SELECT t.tgrelid, t.tgname::text, t.tgfoid, coalesce(t.tgqual::text, '')
   FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
  WHERE t.tgenabled <> 'D' AND c.relpersistence <> 't'
    AND (NOT t.tgisinternal OR t.tgparentid <> 0)

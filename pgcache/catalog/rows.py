@@ -80,18 +80,20 @@ class PolicyRow(NamedTuple):
 
 
 class DomainRow(NamedTuple):
-    """One CHECK constraint of a domain."""
+    """One CHECK constraint of a domain, or its default."""
 
     type: int
     tree: str
+    is_default: bool = False
 
 
 class TriggerRow(NamedTuple):
-    """One enabled trigger that is not a foreign key's own."""
+    """One enabled trigger that is not a foreign key's own; ``condition`` is its WHEN or ''."""
 
     relation: int
     name: str
     function: int
+    condition: str = ""
 
 
 class ForeignKeyRow(NamedTuple):

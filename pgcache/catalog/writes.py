@@ -15,6 +15,7 @@ from pgcache.catalog.definitions import Definitions
 from pgcache.catalog.extensions import is_harmless_trigger
 from pgcache.catalog.functions import CATALOG, Functions
 from pgcache.catalog.model import EVERYTHING, Relation, Tags
+from pgcache.catalog.nodetree import parse_tree
 from pgcache.catalog.reads import Reads
 from pgcache.catalog.resolve import SYSTEM_SCHEMAS, Families, Resolver
 from pgcache.catalog.rows import FIRST_USER_OID, FunctionRow, Rows
@@ -23,6 +24,7 @@ from pgcache.catalog.triggers import changes_only_its_row
 _CASCADING: Final = frozenset({"c", "n", "d"})  # CASCADE, SET NULL, SET DEFAULT
 _FOREIGN_KEY_TRIGGERS: Final = "RI_FKey_"
 _VIEW: Final = "v"
+_FOREIGN_TABLE: Final = "f"
 
 
 class Writes:
@@ -90,6 +92,8 @@ class Writes:
             row = self._functions.row(trigger.function)
             if row is None or not self._is_harmless(row):
                 runs[trigger.relation].add(trigger.function)
+            condition = parse_tree(trigger.condition)
+            runs[trigger.relation] |= self._functions.writing(condition)
         for called in rows.called:
             if self._functions.by_oid(called.function).may_write:
                 runs[called.relation].add(called.function)
@@ -139,6 +143,8 @@ class Writes:
             relation = self._resolver.by_oid.get(oid)
             if relation is None or relation.schema in SYSTEM_SCHEMAS or oid in self._boundless:
                 return EVERYTHING
+            if relation.kind == _FOREIGN_TABLE:
+                return EVERYTHING  # it may lead back here, to any table
             effects = self._effects(oid)
             if effects is None:
                 return EVERYTHING

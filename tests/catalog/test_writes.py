@@ -103,6 +103,50 @@ async def test_C32_a_cascade_sets_off_triggers(postgres: Server, database: str) 
 
 
 @pytest.mark.postgres
+async def test_C32_code_that_no_trigger_function_shows(
+    newest_postgres: Server, newest_database: str
+) -> None:
+    schema = await load(
+        newest_postgres,
+        newest_database,
+        "create table log(i int)",
+        "create function puts() returns int language sql as"
+        " 'insert into log values (1) returning i'",
+        "create domain filled as int default puts()",
+        "create domain constant as int default 1",
+        "create table a(x int, y filled)",
+        "create table b(x int, y constant)",
+        "create table c(x int)",
+        "create trigger t before update on c for each row when (puts() = 1)"
+        " execute function suppress_redundant_updates_trigger()",
+        "create table d(x int)",
+        "create trigger t before update on d for each row when (old.x = 1)"
+        " execute function suppress_redundant_updates_trigger()",
+    )
+    assert schema.write_names("a") is None
+    assert schema.write_names("b") == {"b"}
+    assert schema.write_names("c") is None
+    assert schema.write_names("d") == {"d"}
+
+
+@pytest.mark.postgres
+async def test_C32_a_foreign_table_may_lead_back(
+    newest_postgres: Server, newest_database: str
+) -> None:
+    schema = await load(
+        newest_postgres,
+        newest_database,
+        "create foreign data wrapper w",
+        "create server s foreign data wrapper w",
+        "create foreign table far(i int) server s",
+        "create table near(i int) partition by list (i)",
+        "create foreign table part partition of near for values in (1) server s",
+    )
+    assert schema.write_names("far") is None
+    assert schema.write_names("near") is None
+
+
+@pytest.mark.postgres
 async def test_C32_a_user_function_shadows_a_harmless_name(
     newest_postgres: Server, newest_database: str
 ) -> None:
