@@ -165,6 +165,8 @@ def refuse_prepared(state: State, prepared: Prepared) -> Refusal | None:
     assert settings is not None and database is not None
     if not prepared.trusted:
         return Refusal(Reason.UNKNOWN_STATEMENT)
+    if prepared.noticed:
+        return Refusal(Reason.UNCACHEABLE_REPLY)
     if not prepared.fingerprint:
         return Refusal(Reason.PARSE_CONTEXT)
     if prepared.at_origin and _is_frozen(prepared.script):

@@ -178,6 +178,10 @@ class Hearing:
             turn = state.groups[0]
             if isinstance(turn, Turn):
                 _fail(turn.captures)
+        if kind == codes.NOTICE_RESPONSE and isinstance(item, Prepared):
+            # The parser's, of a name cut short for instance: an entry answers a Parse as well,
+            # and could not repeat it (W-67).
+            item.noticed = True
         return None
 
 

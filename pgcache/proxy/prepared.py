@@ -19,6 +19,7 @@ class Prepared:
     ``fingerprint`` and ``epoch``: session
     settings and definitions under which it was parsed (W-55, W-56). ``row_description`` with
     format codes 0, b'' for NoData. ``trusted``: it was made by a Parse that pgcache saw.
+    ``noticed``: the origin may have had something to say as it parsed it.
     ``previous``: what its name meant before, until the origin agrees; ``turn``: the group that its
     Parse is on its way in, None once the origin has agreed.
     """
@@ -31,6 +32,7 @@ class Prepared:
         "is_virtual",
         "message",
         "name",
+        "noticed",
         "parameter_description",
         "previous",
         "row_description",
@@ -65,6 +67,7 @@ class Prepared:
         self.temp_epoch = temp_epoch
         self.trusted = trusted
         self.at_origin = False
+        self.noticed = False
         self.is_virtual = False
         self.parameter_description: bytes | None = None
         self.row_description: bytes | None = None
