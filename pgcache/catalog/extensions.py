@@ -14,15 +14,20 @@ from pgcache.catalog.builtins import SAFE, names
 from pgcache.catalog.model import FunctionVerdict
 from pgcache.errors.reasons import Reason, Refusal
 
-# STABLE because of settings that are part of the key, or of dictionaries (schema epoch).
-_PURE: Final[Mapping[str, frozenset[str]]] = {
-    "pg_trgm": names(
-        """
-        similarity_op word_similarity_op word_similarity_commutator_op strict_word_similarity_op
-        strict_word_similarity_commutator_op show_limit
-        """
-    ),
-    "unaccent": names("unaccent"),
+# STABLE because of dictionaries (schema epoch).
+_PURE: Final[Mapping[str, frozenset[str]]] = {"unaccent": names("unaccent")}
+
+# STABLE because of a setting of the extension's own. No session has it in its key unless asked
+# for it: the startup packet, ALTER ROLE and ALTER DATABASE may have set it (S-02).
+_SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "pg_trgm": {
+        "similarity_op": "pg_trgm.similarity_threshold",
+        "show_limit": "pg_trgm.similarity_threshold",
+        "word_similarity_op": "pg_trgm.word_similarity_threshold",
+        "word_similarity_commutator_op": "pg_trgm.word_similarity_threshold",
+        "strict_word_similarity_op": "pg_trgm.strict_word_similarity_threshold",
+        "strict_word_similarity_commutator_op": "pg_trgm.strict_word_similarity_threshold",
+    }
 }
 
 # VOLATILE, but changing no relation.
@@ -63,6 +68,9 @@ def judge_extension(extension: str, name: str, display: str) -> FunctionVerdict 
     """The verdict on a function of an extension; None where its volatility has to do."""
     if name in _PURE.get(extension, ()):
         return SAFE
+    setting = _SETTINGS.get(extension, {}).get(name)
+    if setting is not None:
+        return FunctionVerdict(settings=frozenset({setting}))
     if name in _HARMLESS.get(extension, ()):
         return FunctionVerdict(refusal=Refusal(Reason.VOLATILE_FUNCTION, display))
     if name in _RUNS_SQL.get(extension, ()):

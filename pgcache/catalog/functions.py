@@ -114,6 +114,11 @@ class Functions:
         )
         return merge([own, verdict])
 
+    @property
+    def settings(self) -> frozenset[str]:
+        """All settings that some function reads whose source is not in the catalogs."""
+        return frozenset().union(*(verdict.settings for verdict in self._verdicts.values()))
+
     def writing(self, facts: TreeFacts) -> frozenset[int]:
         """The functions that a stored expression calls and that may write, by OID."""
         operators = (self._operators.get(oid, 0) for oid in facts.operators)

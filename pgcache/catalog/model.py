@@ -28,7 +28,6 @@ class Relation:
     name: str
     kind: str  # pg_class.relkind
     persistence: str = "p"  # pg_class.relpersistence: p u t
-    columns: frozenset[str] = field(default_factory=frozenset, compare=False)
     row_security: bool = field(default=False, compare=False)
 
     @property

@@ -36,7 +36,6 @@ class Resolver:
                 name=row.name,
                 kind=row.kind,
                 persistence=row.persistence,
-                columns=frozenset(row.columns),
                 row_security=row.row_security,
             )
             by_oid[row.oid] = relation

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pgcache.catalog.datatypes import DataTypes
@@ -51,6 +52,7 @@ class Snapshot:
         "has_event_triggers",
         "has_writing_types",
         "mark",
+        "operator_settings",
         "roles",
         "schemas",
         "server",
@@ -67,7 +69,6 @@ class Snapshot:
         self._resolver = resolver = Resolver(rows.server.database, rows.relations)
         families = Families((row.child, row.parent) for row in rows.inherits)
         definitions = Definitions(rows)
-        self.setting_names = definitions.settings
         self.has_event_triggers = bool(rows.event_triggers)
         self.roles: Mapping[str, int] = {role.name: role.oid for role in rows.roles}
         named = (rows.relations, rows.functions, rows.types)
@@ -78,6 +79,7 @@ class Snapshot:
             for name, oids in tables.items()
         }
         self._functions = functions = Functions(rows.functions, rows.operators, read)
+        self.setting_names = definitions.settings | functions.settings
         self._types = types = DataTypes(rows, functions)
         self.has_writing_types = types.any_writing
         self._reads = Reads(rows, resolver, families, definitions, functions, types)
@@ -85,7 +87,14 @@ class Snapshot:
             rows, resolver, families, definitions, functions, types, tables, reads=self._reads
         )
         judged = [(row.name, self._functions.by_oid(row.function)) for row in rows.operators]
-        self.unsafe_operators = frozenset(name for name, verdict in judged if unsafe(verdict))
+        self.unsafe_operators = frozenset(
+            name for name, verdict in judged if unsafe(replace(verdict, settings=frozenset()))
+        )
+        self.operator_settings: Mapping[str, frozenset[str]] = {
+            name: merge(other for its, other in judged if its == name).settings
+            for name, verdict in judged
+            if verdict.settings
+        }
         self.writing_operators = frozenset(name for name, verdict in judged if verdict.may_write)
 
     def __repr__(self) -> str:
@@ -159,9 +168,13 @@ class Snapshot:
         """Whether a cast to the type as written may change data."""
         return self._types.may_write(name, path)
 
+    def attribute_function(self, ident: str) -> FunctionVerdict:
+        """The verdict on ``x.ident`` as a call of ident(x), which it is if x has no such column."""
+        return self._functions.callable_as_column(ident)
+
     def attribute_function_unsafe(self, ident: str) -> bool:
-        """Whether ``t.ident`` may be an unsafe call of ident(t), where t has no such column."""
-        return unsafe(self._functions.callable_as_column(ident))
+        """Whether that call must not be cached."""
+        return unsafe(self.attribute_function(ident))
 
 
 def build_snapshot(rows: Rows, declared: Declared | None = None) -> Snapshot:

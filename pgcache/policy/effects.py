@@ -115,9 +115,9 @@ def plan_read_effects(read: Read | None, view: View, snapshot: Snapshot | None) 
     behind = FunctionVerdict(
         may_write=closure.may_write, may_set=closure.may_set, locks=closure.locks
     )
-    for verdict in (behind, *facts.functions):
+    for verdict in (behind, facts.by_attribute, *facts.functions):
         found |= _of_verdict(verdict)
-    if facts.writing_operators or facts.writing_types or facts.attributes:
+    if facts.writing_operators or facts.writing_types:
         found |= _USER_CODE
     if closure.refusal is not None and closure.refusal.reason is Reason.VIEW_DEFINITION:
         found |= _PINS  # a view may take row locks

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
+from pgcache.catalog.builtins import SAFE
+from pgcache.catalog.functions import merge
 from pgcache.catalog.model import FunctionVerdict, ReadClosure, Relation
 from pgcache.catalog.snapshot import Snapshot
 from pgcache.sql.model import FunctionRef, Name, Read, RelationRef
@@ -34,7 +36,9 @@ class ReadFacts:
     """A query's names, resolved. ``unknown``: relations that the snapshot does not hold.
 
     ``functions`` is what each of its calls may mean, ``attributes`` are the identifiers behind a
-    dot that may be calls (C-14).
+    dot that may be calls (C-14): whose column the dot means, a subquery's for instance, is not
+    known; ``by_attribute`` is what they might do. ``operator_settings`` are those that its
+    operators depend on.
     """
 
     read: Read
@@ -47,6 +51,8 @@ class ReadFacts:
     writing_operators: tuple[str, ...]
     unsafe_types: tuple[str, ...]
     writing_types: tuple[str, ...] = ()
+    operator_settings: frozenset[str] = frozenset()
+    by_attribute: FunctionVerdict = SAFE
 
     @property
     def clock(self) -> bool:
@@ -62,7 +68,7 @@ class ReadFacts:
     @property
     def settings(self) -> frozenset[str]:
         """Names of the settings that the query and what stands behind it ask for."""
-        asked = self.closure.settings
+        asked = self.closure.settings | self.operator_settings
         return reduce(lambda names, call: names | call.settings, self.functions, asked)
 
 
@@ -76,7 +82,7 @@ def build_facts(read: Read, view: View, snapshot: Snapshot) -> ReadFacts:
         unknown=unknown,
         closure=snapshot.read_closure(pairs),
         functions=tuple(_judge(read.functions, path, snapshot)),
-        attributes=tuple(_find_attribute_calls(read.dotted, relations, snapshot)),
+        attributes=tuple(sorted(filter(snapshot.attribute_function_unsafe, read.dotted))),
         unsafe_operators=tuple(sorted(read.operators & snapshot.unsafe_operators)),
         writing_operators=tuple(sorted(read.operators & snapshot.writing_operators)),
         unsafe_types=tuple(
@@ -84,6 +90,14 @@ def build_facts(read: Read, view: View, snapshot: Snapshot) -> ReadFacts:
         ),
         writing_types=tuple(
             display_name(name) for name in read.types if snapshot.writing_type(name, path)
+        ),
+        by_attribute=merge(map(snapshot.attribute_function, read.dotted)),
+        operator_settings=frozenset().union(
+            *(
+                names
+                for ident, names in snapshot.operator_settings.items()
+                if ident in read.operators
+            )
         ),
     )
 
@@ -112,14 +126,3 @@ def _judge(
 ) -> Iterable[FunctionVerdict]:
     for call in calls:
         yield snapshot.function(call.name, path, call.nargs, call.literal)
-
-
-def _find_attribute_calls(
-    dotted: Iterable[str], relations: tuple[Relation, ...], snapshot: Snapshot
-) -> Iterable[str]:
-    """Identifiers behind a dot that may be calls: not a column of every relation of the query."""
-    for ident in sorted(dotted):
-        if snapshot.attribute_function_unsafe(ident):
-            is_column = relations and all(ident in relation.columns for relation in relations)
-            if not is_column:
-                yield ident

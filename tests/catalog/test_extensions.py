@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pgcache.catalog.builtins import SAFE
 from pgcache.catalog.extensions import is_harmless_trigger, judge_extension
 from pgcache.sql.model import Name
 from tests.catalog.schema import PATH, load
@@ -11,7 +12,7 @@ from tests.support.postgres import Server
 
 
 def test_a_name_counts_only_in_its_extension() -> None:
-    assert judge_extension("pg_trgm", "similarity_op", "s") is not None
+    assert judge_extension("pg_trgm", "similarity_op", "s") != SAFE
     assert judge_extension("other", "similarity_op", "s") is None
     assert is_harmless_trigger("moddatetime", "moddatetime")
     assert not is_harmless_trigger("", "moddatetime")
@@ -40,6 +41,9 @@ async def test_extensions_of_15(postgres15: Server) -> None:
     assert schema.write_names("person") == {"person"}
     assert schema.reads("found").refusal is None
     assert not snapshot.unsafe_operators
+    threshold = frozenset({"pg_trgm.similarity_threshold"})
+    assert snapshot.operator_settings["%"] == threshold <= snapshot.setting_names
+    assert schema.reads("found").settings == threshold
     assert not snapshot.unsafe_type(Name("citext"), PATH)
     assert snapshot.function(Name("similarity"), PATH, 2, None).refusal is None
     assert snapshot.function(Name("unaccent"), PATH, 1, None).refusal is None

@@ -40,12 +40,6 @@ def test_S11_find(name: Name, path: tuple[str, ...], oids: set[int]) -> None:
     assert {relation.oid for relation in RESOLVER.find(name, path)} == oids
 
 
-def test_a_relation_knows_its_columns() -> None:
-    (relation,) = RESOLVER.find(Name("t"), ("public",))
-    assert relation.columns == {"a", "b"}
-    assert relation.display == "public.t"
-
-
 @pytest.mark.parametrize(
     ("display", "count"), [("public.t", 1), ("public.absent", 0), ("t", 0), ("", 0)]
 )

@@ -99,6 +99,8 @@ create function tools.place_order(int) returns int
     language plpgsql as 'begin insert into public.orders (id) values ($1); return $1; end';
 create function tools.sneaky(orders) returns text
     language sql stable as 'select name from public.regions limit 1';
+create function tools.noting(orders) returns int
+    language plpgsql as 'begin insert into public.orders (id) values (0); return 0; end';
 create function tools.login(text) returns void
     language plpgsql as 'begin perform set_config(''app.tenant'', $1, false); end';
 create procedure tools.nightly() language plpgsql as 'begin commit; end';

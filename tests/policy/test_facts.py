@@ -45,6 +45,14 @@ def test_C14_attribute_notation(snapshot: Snapshot) -> None:
 
 
 @pytest.mark.postgres
+def test_C14_the_column_of_a_table_may_be_another_things_call(snapshot: Snapshot) -> None:
+    found = facts("select s.sneaky from (select 1 as sneaky) s, orders", snapshot, "public")
+    assert found.attributes == ("sneaky",)
+    assert not found.by_attribute.may_write
+    assert facts("select s.noting from orders s", snapshot, "public").by_attribute.may_write
+
+
+@pytest.mark.postgres
 def test_what_functions_add(snapshot: Snapshot) -> None:
     text = "select tools.known_region(id), current_setting('App.X'), now() from orders"
     found = facts(text, snapshot)
