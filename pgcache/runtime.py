@@ -196,6 +196,7 @@ class Runtime:
             await self._listener.stop()
         if self._gate is not None:
             await self._gate.drain(deadline)
+        self.sampler.report.tell()
         await self.warmth.stop()
         if self._listening is not None:
             await self._listening.close()

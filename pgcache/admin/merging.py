@@ -105,6 +105,9 @@ def _sum_stats(answers: Sequence[Answer], workers: int) -> Answer:
     if "hit_ratio" in rows:
         hits, followers, misses = (int(rows[name]) for name in ("hits", "followers", "misses"))
         rows["hit_ratio"] = f"{(hits + followers) / (hits + followers + misses or 1):.4f}"
+    if "shadow_hit_ratio" in rows:
+        hits, misses = (int(rows[name]) for name in ("shadow_hits", "shadow_misses"))
+        rows["shadow_hit_ratio"] = f"{hits / (hits + misses or 1):.4f}"
     rows["workers"] = str(workers)
     rows["workers_answering"] = str(len(answers))
     return Answer("SHOW", _NUMBERS, tuple(sorted(rows.items())))

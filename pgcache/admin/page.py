@@ -154,6 +154,15 @@ def _tiles(stats: Row, history: History) -> str:
             _size(stats["entry_bytes"]),
         ),
     ]
+    judged = int(stats["shadow_hits"]) + int(stats["shadow_misses"])
+    if judged:
+        tiles += [
+            (f"shadow hit ratio, of {judged:,}", f"{float(stats['shadow_hit_ratio']):.1%}"),
+            (
+                "PostgreSQL time it would have saved",
+                format_seconds(float(stats["shadow_saved_seconds"])),
+            ),
+        ]
     parts = [
         f'<div class="tile"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
         for name, value in tiles

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from pgcache.admin.commands import CommandError
+from pgcache.admin.reporting import Report
 from pgcache.admin.together import Together
 from pgcache.metrics.history import INTERVAL, History, Sample
 from pgcache.proxy.client import ClientConnection
@@ -30,6 +31,7 @@ class Sampler:
         clients: Callable[[], Iterable[ClientConnection]],
     ) -> None:
         self.history = History()
+        self.report = Report(engine)
         self._engine = engine
         self._together = together
         self._clients = clients
@@ -43,6 +45,7 @@ class Sampler:
                 await self.sample()
                 due = now + INTERVAL
             self.time_some()
+            self.report.tell_if_due()
             await asyncio.sleep(_SECOND)
 
     def time_some(self) -> None:

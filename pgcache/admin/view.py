@@ -112,6 +112,8 @@ class View:
             **counters.snapshot(),
             **self._shared(),
             "hit_ratio": round(counters.hit_ratio, 4),
+            "shadow_hit_ratio": round(counters.shadow_hit_ratio, 4),
+            "shadow_saved_seconds": round(counters.shadow_saved_seconds, 3),
             "bypass": counters.passed,
             "statements": counters.statements,
             "saved_seconds": round(counters.saved_seconds, 3),

@@ -37,7 +37,7 @@ def _summary(now: Figures, before: Figures | None, seconds: float) -> Table:
         return f" ({max(0.0, now.number(name) - before.number(name)) / seconds:,.1f}/s)"
 
     used = now.number("entry_bytes") / (now.number("max_bytes") or 1)
-    rows = (
+    rows: tuple[tuple[str, str], ...] = (
         ("hit ratio", f"{now.number('hit_ratio'):.1%}"),
         ("hits", f"{now.number('hits'):,.0f}{rate('hits')}"),
         ("clients", f"{now.number('clients'):,.0f}"),
@@ -48,6 +48,12 @@ def _summary(now: Figures, before: Figures | None, seconds: float) -> Table:
         ("not cacheable", f"{now.number('bypass'):,.0f}{rate('bypass')}"),
         ("memory", f"{now.number('entry_bytes') / 2**20:,.1f} MB, {used:.0%}"),
     )
+    if now.number("shadow_hits") or now.number("shadow_misses"):
+        rows += (
+            ("shadow hit ratio", f"{now.number('shadow_hit_ratio'):.1%}"),
+            ("shadow hits", f"{now.number('shadow_hits'):,.0f}{rate('shadow_hits')}"),
+            ("would have saved", format_seconds(now.number("shadow_saved_seconds"))),
+        )
     for at in range(0, len(rows), 3):
         table.add_row(*(cell for name, value in rows[at : at + 3] for cell in (name, value)))
     return table

@@ -258,6 +258,12 @@ class LogConfig(Section):
         "or each time.",
         "'off', 'once' or 'all'",
     )
+    shadow_report: Duration = option(
+        "10min",
+        "How often a line says what shadow mode would have saved, if that has changed; the last "
+        "comes at the end. 0: only that one.",
+        DURATION_HELP,
+    )
 
 
 class Config(Section):

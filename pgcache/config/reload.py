@@ -37,6 +37,7 @@ _OPTIONS: Final = frozenset(
         "cache.verify_ratio",
         "listen.max_clients",
         "listen.startup_timeout",
+        "log.shadow_report",
         "log.slow_query",
         "log.why_not_cached",
     )

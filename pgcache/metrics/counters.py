@@ -117,6 +117,17 @@ class Counters:
         looked_up = self.hits + self.misses + self.followers
         return (self.hits + self.followers) / looked_up if looked_up else 0.0
 
+    @property
+    def shadow_statements(self) -> int:
+        """Statements that shadow mode has judged."""
+        return self.shadow_hits + self.shadow_misses
+
+    @property
+    def shadow_hit_ratio(self) -> float:
+        """Part of those that would not have reached the origin, 0 to 1."""
+        judged = self.shadow_statements
+        return self.shadow_hits / judged if judged else 0.0
+
     def snapshot(self) -> dict[str, int | float]:
         """All counts under flat names; a reason or source stands after a colon, zeros left out."""
         found: dict[str, int | float] = {}

@@ -32,6 +32,14 @@ def test_counts_are_summed_and_the_ratio_is_of_the_sums() -> None:
     assert merged.rows == tuple(sorted(merged.rows))
 
 
+def test_shadow_modes_ratio_is_of_the_sums_too() -> None:
+    one = _stats(shadow_hits="8", shadow_misses="2", shadow_hit_ratio="0.8000")
+    other = _stats(shadow_hits="0", shadow_misses="0", shadow_hit_ratio="0.0")
+    assert _rows(merge_answers({1: one, 2: other}, 2))["shadow_hit_ratio"] == "0.8000"
+    idle = _stats(shadow_hits="0", shadow_misses="0", shadow_hit_ratio="0.0")
+    assert _rows(merge_answers({1: idle, 2: other}, 2))["shadow_hit_ratio"] == "0.0000"
+
+
 def test_a_count_that_only_one_has_stays() -> None:
     merged = merge_answers({1: _stats(a="1"), 2: _stats(b="2", locked="all")}, 2)
     assert _rows(merged) == {

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 
 from tests.operate.conftest import Site
+from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.postgres
 
@@ -138,15 +142,61 @@ def test_a_result_that_differs_is_found_and_its_query_forwarded(table: Site) -> 
     assert "cached result differs" in proxy.log.read_text()
 
 
-def test_shadow_mode_serves_nothing_and_says_what_it_would_have(table: Site) -> None:
-    proxy = table.start("[cache]\nmode = 'shadow'\n")
+def test_shadow_mode_serves_nothing_and_says_what_it_would_have(
+    table: Site, admin_port: int
+) -> None:
+    address = f"127.0.0.1:{admin_port}"
+    proxy = table.start(
+        "[cache]\nmode = 'shadow'\n[log]\nformat = 'json'\nshadow_report = '10ms'\n"
+        f"[admin]\naddress = '{address}'\n"
+    )
     with connect(table) as client:
         for number in range(2, 6):
             answer, said = ask(client, READ)
             assert answer == number - 1
             assert "fwd=bypass; detail=shadow" in said
             table.execute(f"INSERT INTO t VALUES ({number})")
-    assert (proxy.count("shadow_hits"), proxy.count("hits")) == (3, 0)
+    stats = {str(name): str(value) for name, value in table.console("SHOW STATS")}
+    assert (stats["shadow_hits"], stats["hits"]) == ("3", "0")
+    judged = int(stats["shadow_hits"]) + int(stats["shadow_misses"])
+    ratio = 3 / judged
+    assert float(stats["shadow_hit_ratio"]) == pytest.approx(ratio, abs=1e-4)
+    assert float(stats["shadow_saved_seconds"]) > 0
+    # The same everywhere that an operator looks before switching on.
+    assert f"shadow hit ratio {ratio:.1%}" in " ".join(
+        table.command("stats", *table.console_flag()).split()
+    )
+    assert f"shadow hit ratio {ratio:.1%}" in " ".join(
+        table.command("top", "--count", "1", *table.console_flag()).split()
+    )
+    with urlopen(f"http://{address}/") as page:
+        assert (
+            f"<b>{ratio:.1%}</b><span>shadow hit ratio, of {judged}</span>" in page.read().decode()
+        )
+    with urlopen(f"http://{address}/metrics") as metrics:
+        text = metrics.read().decode()
+    assert "pgcache_shadow_hits_total 3.0" in text
+    assert re.search(r"^pgcache_shadow_origin_saved_seconds_total 0\.\d*[1-9]", text, re.MULTILINE)
+    until(lambda: reports(proxy) and reports(proxy)[-1]["hits"] == 3, "a line by the schedule")
+    assert reports(proxy)[-1]["hit_ratio"] == pytest.approx(ratio, abs=1e-4)
+
+
+def test_shadow_mode_reports_at_the_end(table: Site) -> None:
+    proxy = table.start("[cache]\nmode = 'shadow'\n[log]\nformat = 'json'\nshadow_report = 0\n")
+    with connect(table) as client:
+        for _ in range(3):
+            ask(client, READ)
+    assert reports(proxy) == []
+    proxy.stop()
+    (report,) = reports(proxy)
+    assert (report["hits"], report["level"]) == (2, "info")
+    assert report["saved_seconds"] >= 0
+
+
+def reports(proxy: Proxy) -> list[dict[str, Any]]:
+    """What shadow mode has logged."""
+    lines = proxy.log.read_text().splitlines()
+    return [json.loads(line) for line in lines if "would have been served" in line]
 
 
 def test_a_rule_by_application(table: Site) -> None:
