@@ -23,6 +23,7 @@ from pgcache.admin.exposition import Exposition
 from pgcache.admin.health import Health
 from pgcache.admin.http import serve_site
 from pgcache.admin.intake import Intake
+from pgcache.admin.log import change_level
 from pgcache.admin.page import Page
 from pgcache.admin.sampling import Sampler
 from pgcache.admin.site import Site
@@ -237,6 +238,9 @@ class Runtime:
         self.config = config
         self.engine.reconfigure(config, lifetimes)
         self.site.configure(config.admin)
+        self.events.reconfigure(config.events, config.invalidation.event_window)
+        self.warmth.reconfigure(config)
+        change_level(config.log)
 
 
 async def serve(

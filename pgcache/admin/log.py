@@ -21,6 +21,7 @@ from pgcache.sql.shape import redact
 READY = "pgcache ready"
 
 _MAX_SQL = 500
+_ALIASES = {"exception": "error", "warn": "warning", "fatal": "critical"}  # methods' names
 
 redact_sql = redact
 
@@ -37,11 +38,35 @@ def _shorten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
     return event
 
 
+class _Threshold:
+    """Drops what is less serious than ``level``, which may change while loggers live."""
+
+    def __init__(self, level: str) -> None:
+        self.level = _number(level)
+
+    def __call__(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if _number(method) < self.level:
+            raise structlog.DropEvent
+        return event
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[_ALIASES.get(level, level).upper()]
+
+
+def change_level(config: LogConfig) -> None:
+    """Show what is as serious as ``config`` says, from now on."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, _Threshold):
+            processor.level = _number(config.level)
+
+
 def configure(config: LogConfig, stream: TextIO | None = None) -> None:
     """Set up structlog for this process: level, format and redaction as configured."""
     stream = sys.stderr if stream is None else stream
     is_console = config.format == "console" or (config.format == "auto" and stream.isatty())
     processors: list[Processor] = [
+        _Threshold(config.level),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -52,9 +77,8 @@ def configure(config: LogConfig, stream: TextIO | None = None) -> None:
     processors += _console(stream) if is_console else _json()
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[config.level.upper()]
-        ),
+        # The threshold decides; what is chosen here is chosen for good.
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

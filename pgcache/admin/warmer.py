@@ -118,6 +118,12 @@ class Warmer:
         self._running: set[asyncio.Task[None]] = set()
         self.jobs: list[Job] = []
 
+    def reconfigure(self, config: Config) -> None:
+        """Ask as ``config`` says from now on; what is underway goes on as it began."""
+        if config.warm_up.concurrency != self._config.warm_up.concurrency:
+            self._turns = asyncio.Semaphore(config.warm_up.concurrency)
+        self._config = config
+
     def start(self, tasks: Sequence[Task], *, refresh: bool = False) -> Job:
         """Begin to ask; ``refresh``: also what is warm. The job tells how far it is."""
         job = Job(secrets.token_hex(4), list(tasks))
@@ -147,7 +153,8 @@ class Warmer:
         log.info("warmed up", job=job.name, **{key: n for key, n in counts.items() if n})
 
     async def _take(self, task: Task, refresh: bool) -> None:
-        async with self._turns:
+        turns = self._turns
+        async with turns:
             if not refresh and self._is_warm(task.question):
                 task.fate = Fate.WARM
                 return

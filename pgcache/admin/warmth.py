@@ -43,28 +43,48 @@ class Warmth:
         self._config: Config = engine.config
         self._now = now
         self._pause = pause
-        self._tasks: list[asyncio.Task[None]] = []
+        self._keeping: dict[str, asyncio.Task[None]] = {}  # by schedule
+        self._saving: asyncio.Task[None] | None = None
+        self._is_started = False
         self.warmer = Warmer(engine.config, address, self.is_warm)
 
     def start(self) -> None:
         """Read what was recorded, ask what is to be asked at start, and go by the schedules."""
+        self._is_started = True
         self._load()
+        self._ask(START)
+        self._go_by_schedules()
+        if self._config.warm_up.record is not None:
+            self._saving = asyncio.get_running_loop().create_task(self._keep_file())
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by other schedules, and ask other queries. What is for the start waits for one."""
+        self._config = config
+        self.warmer.reconfigure(config)
+        if self._is_started:
+            self._go_by_schedules()
+
+    def _go_by_schedules(self) -> None:
+        """Keep those that are configured; an interval that stays is not begun anew."""
         warm_up = self._config.warm_up
-        schedules = {one for warm in self._config.warm for one in warm.schedule}
+        wanted = {one for warm in self._config.warm for one in warm.schedule}
         if warm_up.top:
-            schedules |= set(warm_up.schedule)
-        begin = asyncio.get_running_loop().create_task
-        if START in schedules:
-            self._ask(START)
-        self._tasks += [begin(self._keep(one)) for one in sorted(schedules - {START})]
-        if warm_up.record is not None:
-            self._tasks.append(begin(self._keep_file()))
+            wanted |= set(warm_up.schedule)
+        wanted.discard(START)
+        for schedule in self._keeping.keys() - wanted:
+            self._keeping.pop(schedule).cancel()
+        for schedule in sorted(wanted - self._keeping.keys()):
+            task = asyncio.get_running_loop().create_task(self._keep(schedule))
+            self._keeping[schedule] = task
 
     async def stop(self) -> None:
         """Ask no more, and save what was recorded."""
-        for task in self._tasks:
+        self._is_started = False
+        tasks = [*self._keeping.values(), *((self._saving,) if self._saving else ())]
+        self._keeping.clear()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.warmer.close()
         self._save()
 

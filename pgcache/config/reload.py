@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pgcache.config.model import Config
 
 # Sections that are taken over whole, and options of the others.
-_SECTIONS: Final = frozenset(("tables", "rules", "tls"))
+_SECTIONS: Final = frozenset(("events", "rules", "tables", "tls", "warm"))
 _OPTIONS: Final = frozenset(
     (
         "admin.hosts",
@@ -35,11 +35,19 @@ _OPTIONS: Final = frozenset(
         "cache.ttl_jitter",
         "cache.verify_quarantine",
         "cache.verify_ratio",
+        "invalidation.event_window",
         "listen.max_clients",
         "listen.startup_timeout",
+        "log.level",
         "log.shadow_report",
         "log.slow_query",
         "log.why_not_cached",
+        "warm_up.concurrency",
+        "warm_up.passfile",
+        "warm_up.password",
+        "warm_up.schedule",
+        "warm_up.top",
+        "warm_up.user",
     )
 )
 

@@ -54,6 +54,10 @@ class Events:
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
 
+    def reconfigure(self, declared: Mapping[str, EventConfig], window: float) -> None:
+        """Take other events; ids that were seen stay known."""
+        self._declared, self._window = declared, window
+
     def read(self, given: object, *, database: str = "") -> Message:
         """Understand one message. ``database`` is the only one it can be about, where given.
 

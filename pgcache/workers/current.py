@@ -6,6 +6,7 @@ same when one of them has.
 
 from __future__ import annotations
 
+from pgcache.admin.log import change_level
 from pgcache.config import Config
 from pgcache.config.reload import merge
 from pgcache.errors import ConfigError
@@ -23,5 +24,6 @@ class Current:
         """Take over what may change while pgcache runs, as the workers do."""
         try:
             self.config = merge(self.config, self.load()).config or self.config
+            change_level(self.config.log)
         except ConfigError:
             pass  # the workers have said so, and stay as they were

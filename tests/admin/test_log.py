@@ -84,3 +84,21 @@ def test_long_statements_are_cut() -> None:
 )
 def test_literals_and_comments_never_show(text: str, shown: str) -> None:
     assert log.redact_sql(text) == shown
+
+
+def test_the_level_can_change_while_loggers_live() -> None:
+    stream = _written(LogConfig(level="warning"))
+    logger = log.get_logger(who="me")
+    bound = logger.bind(what="it")
+    logger.warning("first")
+    for each in (logger, bound):
+        each.info("quiet")
+    log.change_level(LogConfig(level="info"))
+    for each in (logger, bound):
+        each.info("heard")
+        each.debug("quiet")
+    log.change_level(LogConfig(level="error"))
+    logger.warning("quiet")
+    logger.exception("broken")
+    events = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert events == ["first", "heard", "heard", "broken"]

@@ -141,3 +141,34 @@ def test_the_proxys_word_decides(said: str, fate: Fate, detail: str) -> None:
     found, why = _judge(said, b"k")
     assert found is fate
     assert detail in why
+
+
+async def test_other_schedules_and_queries_by_reload() -> None:
+    clock = Clock(0)
+    old = {**WARM, "schedule": ["start", "15min"]}
+    async with _warmth(clock, warm=[old]) as warmth:
+        await clock.done.wait()
+        clock.done.clear()
+        new = {**WARM, "query": "select 2", "schedule": ["start", "1h", "0 6 * * *"]}
+        config = Rig(warm=[old, new], warm_up={"concurrency": 1}).engine.config
+        warmth.reconfigure(config)
+        assert set(warmth._keeping) == {"15min", "1h", "0 6 * * *"}
+        kept = warmth._keeping["15min"]
+        await clock.done.wait()
+        warmth.reconfigure(Rig(warm=[{**old, "query": "select 3"}]).engine.config)
+        assert warmth._keeping == {"15min": kept}, "what stays is not begun anew"
+        assert len(_asked(warmth)) == 1, "only a start is a start"
+        clock.done.clear()
+        clock.naps = 1
+        warmth.reconfigure(Rig(warm=[{**new, "schedule": "10min"}]).engine.config)
+        await clock.done.wait()
+        assert _asked(warmth)[-1] == ["select 2"]
+    assert warmth._keeping == {}
+
+
+async def test_a_worker_that_goes_by_no_schedule_begins_none_by_reload() -> None:
+    rig = Rig()
+    warmth = Warmth(rig.engine, lambda: Address("127.0.0.1", 1))
+    warmth.reconfigure(Rig(warm=[{**WARM, "schedule": "1h"}]).engine.config)
+    assert warmth._keeping == {}
+    await warmth.stop()

@@ -26,6 +26,11 @@ def test_nothing_new() -> None:
         ({"tables": {"public.t": {"ttl": 5}}}, "tables"),
         ({"admin": {"users": ["dba"]}}, "admin.users"),
         ({"admin": {"token": "a new secret"}}, "admin.token"),
+        ({"events": {"order.paid": {"tags": ["finance"]}}}, "events"),
+        ({"invalidation": {"event_window": "1h"}}, "invalidation.event_window"),
+        ({"warm": [{"query": "select 1", "user": "a"}]}, "warm"),
+        ({"warm_up": {"schedule": "1h"}}, "warm_up.schedule"),
+        ({"log": {"level": "debug"}}, "log.level"),
     ],
 )
 def test_what_applies_at_once(sections: dict[str, Any], applied: str) -> None:
@@ -41,6 +46,9 @@ def test_what_applies_at_once(sections: dict[str, Any], applied: str) -> None:
         ({"store": {"max_bytes": "1GB"}}, "store.max_bytes"),
         ({"upstream": {"url": "postgresql://v@127.0.0.1/db"}}, "upstream.url"),
         ({"functions": {"public.f": {"reads": []}}}, "functions"),
+        ({"warm_up": {"record": "questions.json"}}, "warm_up.record"),
+        ({"invalidation": {"notify_channel": "news"}}, "invalidation.notify_channel"),
+        ({"log": {"format": "json"}}, "log.format"),
     ],
 )
 def test_what_needs_a_restart_stays_as_it_is(sections: dict[str, Any], restart: str) -> None:

@@ -117,3 +117,14 @@ def test_ids_are_forgotten_when_their_time_is_over() -> None:
     place.now = WINDOW + 5
     place.apply(Message(CREATED, "new"))
     assert list(place.events._seen) == ["6", "7", "8", "9", "new"]
+
+
+def test_other_events_and_another_window_can_be_declared() -> None:
+    place = Place()
+    assert place.apply(Message(CREATED, "7")) is not None
+    place.events.reconfigure({"order.paid": EventConfig(tags=("finance",))}, WINDOW * 2)
+    assert place.events.read("order.paid").order == Order(tags=("finance",))
+    with pytest.raises(OrderError, match="no event is called"):
+        place.events.read("order.created")
+    place.now = WINDOW + 1.0
+    assert place.apply(Message(CREATED, "7")) is None, "what was seen is still known"

@@ -14,6 +14,7 @@ import pytest
 
 from tests.operate.conftest import TOKEN, Site
 from tests.support.postgres import password_of
+from tests.support.raw import eventually
 
 pytestmark = pytest.mark.postgres
 
@@ -134,3 +135,34 @@ def test_warm_a_dashboard_and_watch_it(shop: Site, admin_port: int) -> None:
     page = _get(admin_port, "/")
     assert "public.orders" in page
     assert sys.executable not in page
+
+
+def test_events_warm_up_and_the_log_by_reload(shop: Site) -> None:
+    """The file is edited, RELOAD says what it has taken over, and it holds at once."""
+    shop.execute("INSERT INTO orders VALUES (1)")
+    for _ in range(2):
+        shop.verdict(QUERY)
+    assert shop.is_hit(QUERY)
+    assert "no event is called" in shop.command(
+        "invalidate", "--event", "order.paid", *shop.console_flag(), code=1
+    )
+    other = "SELECT max(id) FROM orders"
+    shop.file.write_text(
+        shop.file.read_text()
+        + '[events."order.paid"]\ntags = ["revenue"]\n'
+        + f'[[warm]]\nquery = "{other}"\nuser = "app"\nschedule = "1s"\n'
+        + f'database = "{shop.database}"\npassword = "{password_of("app")}"\n'
+        + '[log]\nlevel = "error"\nformat = "console"\n'
+    )
+    assert sorted(shop.console("RELOAD")) == [
+        ("events", "applied"),
+        ("log.format", "needs a restart"),
+        ("log.level", "applied"),
+        ("warm", "applied"),
+    ]
+    shop.command("invalidate", "--event", "order.paid", *shop.console_flag())
+    with shop.connect() as connection:
+        assert connection.execute(QUERY.encode()).fetchone() == (1,)
+    eventually(lambda: any(row[1] == "warmed" for row in shop.console("SHOW WARM")))
+    eventually(lambda: shop.is_hit(other))
+    assert "warmed up" not in shop.proxy.log.read_text(), "that would be a line of level info"
