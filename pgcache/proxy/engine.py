@@ -27,6 +27,7 @@ from pgcache.metrics.sources import SourceState
 from pgcache.policy.ttl import Lifetimes
 from pgcache.proxy.database import Database
 from pgcache.proxy.lane import Lanes
+from pgcache.proxy.reading import Reader
 from pgcache.proxy.recorder import Recorder
 from pgcache.proxy.shapes import Shapes
 from pgcache.sql.analyses import Analyses, Text
@@ -62,6 +63,7 @@ class Engine:
         "poison",
         "queries",
         "random",
+        "reader",
         "recorder",
         "reruns",
         "sight",
@@ -92,6 +94,7 @@ class Engine:
         self.clock = clock
         self.lanes = Lanes(config.store.max_bytes // _LANES_SHARE)
         self.analyses = Analyses(config.cache.max_analysis_entries)
+        self.reader = Reader(self.analyses)
         self.paused = False
         self.poison = poison
         self.queries = Queries(counters, Shapes())
@@ -209,6 +212,7 @@ class Engine:
 
     async def close(self) -> None:
         """End the work beside the sessions, and leave the shared store."""
+        self.reader.close()
         for database in self._databases.values():
             if database.space is not None:
                 await database.space.close()

@@ -1,6 +1,7 @@
-"""What a session waits for before its questions can be decided: the catalogs, its own settings.
+"""What a session waits for before its turns can be decided: the catalogs, its own settings, the
+analysis of a long text.
 
-Counterpart: ``probes`` asks the session, ``catalog.service`` reads the catalogs.
+Counterpart: ``probes`` asks the session, ``catalog.service`` reads the catalogs, ``reading`` texts.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from collections.abc import Callable
 
 from pgcache.proxy.engine import Database
 from pgcache.proxy.probes import Prober
-from pgcache.proxy.runs import Run
+from pgcache.proxy.reading import LONG_TEXT, Reader
+from pgcache.proxy.runs import Message, Run
 from pgcache.proxy.state import State
+from pgcache.sql.analyses import Text
 from pgcache.wire import codes
+from pgcache.wire.messages import Parse
 
 # How long a query waits for the catalogs to be read before it passes, in seconds.
 _CATALOG_PATIENCE = 1.0
@@ -26,7 +30,7 @@ class Learner:
         self._state = state
         self._prober = prober
         self._go_on = go_on
-        self.is_waiting = False  # for the catalogs to be read
+        self.is_waiting = False  # for the catalogs to be read, or a text
 
     def wants(self, run: Run) -> bool:
         """Whether the session or its database has to be learnt first; sees to it if so."""
@@ -40,6 +44,28 @@ class Learner:
             state.engine.background(self._await_catalog(database))
             return True
         return self._prober.wants()
+
+    def reads(self, run: Run) -> bool:
+        """Whether a long text of ``run`` has to be analysed first; sees to it if so."""
+        if run.read or not any(len(message.raw) > LONG_TEXT for message in run.messages):
+            return False
+        state = self._state
+        reader, settings = state.engine.reader, (state.standard_strings, state.encoding)
+        texts = [Text(text, *settings) for text in map(_text_of, run.messages) if text]
+        texts = [text for text in texts if reader.wants(text)]
+        if not texts:
+            return False
+        run.read = self.is_waiting = True
+        state.engine.background(self._await_texts(reader, texts))
+        return True
+
+    async def _await_texts(self, reader: Reader, texts: list[Text]) -> None:
+        try:
+            for text in texts:
+                await reader.read(text)
+        finally:
+            self.is_waiting = False
+        self._go_on()
 
     def is_due(self, opens: bool) -> bool:
         """Whether the session has to be known before what ``opens`` something.
@@ -58,3 +84,11 @@ class Learner:
         finally:
             self.is_waiting = False
         self._go_on()
+
+
+def _text_of(message: Message) -> bytes:
+    """The SQL that a message brings, b'' where it brings none."""
+    if isinstance(message.parsed, Parse):
+        return message.parsed.text
+    # Of a Query only its end can be wrong, and then there is nothing to be analysed.
+    return message.raw[5:-1] if message.kind == codes.QUERY and message.whole else b""

@@ -57,12 +57,13 @@ def read(frame: Frame) -> Message:
 class Run:
     """Consecutive messages that are decided together; ``kind`` is that of the last."""
 
-    __slots__ = ("attempts", "messages", "waited")
+    __slots__ = ("attempts", "messages", "read", "waited")
 
     def __init__(self, *messages: Message) -> None:
         self.messages = list(messages)
         self.attempts = 0  # how often it waited for another client's flight
         self.waited = False  # it has waited for the catalogs to be read
+        self.read = False  # it has waited for the analysis of its texts
 
     @property
     def kind(self) -> int:

@@ -44,8 +44,7 @@ from pgcache.wire.messages import parse_query
 from pgcache.wire.replies import ReplyWalker
 
 # Runs, and bytes of them, that a client may send ahead before it is held back.
-_MAX_WAITING = 64
-_MAX_WAITING_BYTES = 1024 * 1024
+_MAX_WAITING, _MAX_WAITING_BYTES = 64, 1024 * 1024
 
 _PIPELINE = Refusal(Reason.PIPELINE)
 
@@ -149,10 +148,6 @@ class Session:
             return
         self._origin.send(data)
 
-    def _script(self, text: bytes) -> Script:
-        state = self.state
-        return state.engine.script(text, state.standard_strings, state.encoding)
-
     def client_gone(self) -> bool:
         """The client has left; whether the origin's outcome still matters (W-33, W-44)."""
         self._gone, self._full = True, False
@@ -224,6 +219,8 @@ class Session:
         first = run.messages[0]
         if not first.whole:
             self._forwarder.piece(first)
+        elif self._learner.reads(run):
+            return False
         elif first.kind == codes.QUERY:
             return self._take_query(first, run)
         elif first.kind in EXTENDED:
@@ -244,7 +241,7 @@ class Session:
         except ProtocolViolation:
             self._forwarder.query(message, None, None)
             return True
-        script = self._script(text)
+        script = state.engine.script(text, state.standard_strings, state.encoding)
         if state.group is None and self._can_serve():
             own = own_entry(state, script)
             if own is not None or might_hit(script):

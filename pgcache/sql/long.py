@@ -2,7 +2,8 @@
 
 A list of more than 100 constants says no more of what a statement reads, calls or writes than its
 first ones do: no call has more arguments (FUNC_MAX_ARGS), and names, operators and clauses are no
-constants. Reading a megabyte of them token by token would hold up every other client.
+constants; parameters and DEFAULT are, here. Reading a megabyte of them token by token would take
+seconds.
 
 The key's text cannot be made from such tokens: whoever leaves some out takes the text as it is.
 
@@ -25,7 +26,7 @@ LONG: Final = 16 * 1024  # characters; shorter texts are read whole
 _MANY = 101  # one more than a call may have
 _BLANKS = r"[ \t\n\r\f]*+"
 _STRING = r"'[^'\\]*+(?:''[^'\\]*+)*+'"  # the same whatever standard_conforming_strings is
-_UNSIGNED = rf"(?:[0-9]++(?:\.[0-9]++)?|{_STRING}|(?i:null|true|false)){_BLANKS}"
+_UNSIGNED = rf"(?:[0-9]++(?:\.[0-9]++)?|{_STRING}|\$[0-9]++|(?i:null|true|false|default)){_BLANKS}"
 _NEXT = r"(?=[,)])"  # nothing is part of a larger expression
 
 
@@ -37,7 +38,8 @@ def _list_of(constant: str) -> tuple[str, str]:
 
 
 _ELEMENT, _ROW = _list_of(rf"(?:-{_BLANKS})?+{_UNSIGNED}")
-_MORE = f"{{{_MANY - 1},}}+"
+# No longer than that at a time: nothing else runs while an expression is being matched.
+_MORE = f"{{{_MANY - 1},5000}}+"
 # An expression that begins with a character is looked for fastest.
 _RUN = re.compile(f",(?:{_ROW}(?:,{_ROW}){_MORE}|({_ELEMENT}(?:,{_ELEMENT}){_MORE}))")
 _ITEM = re.compile(f",(?:{_ROW}|{_ELEMENT})")

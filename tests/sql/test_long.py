@@ -14,6 +14,7 @@ from pgcache.sql.script import read_script
 
 NUMBERS = ", ".join(str(n) for n in range(150))
 STRINGS = ",".join(f"'it''s {n}, (really)'" for n in range(150))
+PARAMETERS = ", ".join(f"(${n}, $1, Default)" for n in range(150))
 ROWS = ",\n".join(f"({n}, 'a''b', NULL, -1.5, TRUE, 'x')" for n in range(150))
 
 
@@ -35,6 +36,7 @@ def left_out(text: str, *, standard: bool = True) -> int:
         f"INSERT INTO t VALUES {ROWS}",
         f"INSERT INTO t VALUES {ROWS} ON CONFLICT DO NOTHING; DELETE FROM u",
         f"SELECT a FROM t WHERE (a, b) IN ({ROWS})",
+        f"INSERT INTO t VALUES {PARAMETERS}",
         f"WITH w AS (SELECT 1 WHERE 2 IN ({NUMBERS})) UPDATE t SET a = 1 WHERE b IN ({STRINGS})",
     ],
 )
@@ -118,7 +120,7 @@ def test_a_constant_is_no_directive() -> None:
 
 
 CONSTANTS = st.sampled_from(
-    ["1", "-2.5", "'a'", "''", "'it''s'", "'(,'", "'--'", "'/*'", "null", "TRUE", "'\\'"]
+    ["1", "-2.5", "'a'", "''", "'it''s'", "'(,'", "'--'", "'/*'", "null", "TRUE", "'\\'", "$1"]
 )
 LISTS = st.builds(
     lambda parts, count, joint: joint.join((parts * 160)[:count]),
