@@ -250,7 +250,7 @@ class LogConfig(Section):
     )
     redact: bool = option(True, "Literals of query texts are shown as '?'.", "true or false")
     slow_query: PositiveDuration | None = option(
-        None, "A SELECT that PostgreSQL took at least so long for is logged.", DURATION_HELP
+        None, "A statement that PostgreSQL took at least so long for is logged.", DURATION_HELP
     )
     why_not_cached: Literal["off", "once", "all"] = option(
         "off",

@@ -13,11 +13,12 @@ from pgcache.proxy.capture import Capture
 from pgcache.proxy.decide import Ask
 from pgcache.proxy.engine import Database
 from pgcache.proxy.recorder import WARMING, Question, settings_in_force, startup_of
-from pgcache.proxy.state import State
+from pgcache.proxy.state import State, is_query
 from pgcache.proxy.turns import Asked, Turn
 from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.encodings import decode
 from pgcache.sql.model import Kind, Script
+from pgcache.sql.shape import fingerprint
 from pgcache.wire.messages import build_notice
 
 log = structlog.get_logger("pgcache.proxy")
@@ -80,7 +81,8 @@ def count_run(state: State, turn: Turn) -> None:
     took = now - turn.started
     counters = engine.counters
     (counters.fill_seconds if turn.captures else counters.forward_seconds).observe(took)
-    count_asked(state, turn.asked, took, now)
+    count_asked(state, [each for each in turn.asked if is_query(each[0])], took, now)
+    tell_if_slow(state, turn.asked, took)
 
 
 def count_asked(state: State, asked: Sequence[Asked], took: float, now: float) -> None:
@@ -91,9 +93,6 @@ def count_asked(state: State, asked: Sequence[Asked], took: float, now: float) -
     for script, reason in asked:
         query = engine.queries.find(database.name, script)
         query.ran(reason, took / len(asked), now)
-    slow = engine.config.log.slow_query
-    if slow is not None and took >= slow:
-        _tell_slow(state, asked, took)
 
 
 def tell_why(state: State, refusal: Refusal, script: Script) -> None:
@@ -118,17 +117,20 @@ def tell_why(state: State, refusal: Refusal, script: Script) -> None:
     )
 
 
-def _tell_slow(state: State, asked: Sequence[Asked], seconds: float) -> None:
-    """Log what PostgreSQL took long for."""
-    assert state.database is not None
-    for script, reason in asked:
+def tell_if_slow(state: State, asked: Sequence[Asked], seconds: float) -> None:
+    """Log what PostgreSQL took long for, each text of a group once: the time is the group's."""
+    slow, database = state.engine.config.log.slow_query, state.database
+    if slow is None or seconds < slow or database is None:
+        return
+    for script, reason in dict.fromkeys(asked):
         log.info(
             "slow query",
             seconds=round(seconds, 3),
             verdict="miss" if reason is None else reason.value,
-            fingerprint=state.engine.queries.find(state.database.name, script).fingerprint,
+            fingerprint=fingerprint(script.key_text),
+            statements=len(asked),
             sql=decode(script.key_text, state.encoding)[0],
-            **_who(state, state.database),
+            **_who(state, database),
         )
 
 

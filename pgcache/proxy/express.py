@@ -19,7 +19,7 @@ from typing import Final
 
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.policy.effects import NO_EFFECTS
-from pgcache.proxy.accounts import count_asked, tell_why
+from pgcache.proxy.accounts import count_asked, tell_if_slow, tell_why
 from pgcache.proxy.decide import refuse
 from pgcache.proxy.forward import Forwarder
 from pgcache.proxy.lane import Pass
@@ -280,6 +280,7 @@ class Express:
             if state.database is not None:
                 count_asked(state, known.asked, took, now)
             state.last, state.verdict = known.verdict, None
+        tell_if_slow(state, known.asked, took)
         return True
 
     def _leave_statement(self, known: Pass) -> Prepared:

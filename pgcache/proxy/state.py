@@ -29,9 +29,15 @@ from pgcache.wire.messages import parse_parameter_status
 
 _REFUSALS = {reason: Refusal(reason) for reason in Reason}
 
-
+# Statements of one group that are remembered for the log alone.
+_MAX_TOLD = 100
 # Groups that may be on their way to the origin: each is looked at for the next one's sake.
 _MAX_GROUPS = 256
+
+
+def is_query(script: Script) -> bool:
+    """Whether this is one SELECT: such texts have statistics."""
+    return len(script.statements) == 1 and script.statements[0].kind is Kind.SELECT
 
 
 class State:
@@ -202,9 +208,17 @@ class State:
             settings.taint("the configuration was reloaded")
 
     def note_asked(self, script: Script, reason: Reason | None) -> None:
-        """Have the query's statistics told when the origin has answered; ``reason``: of a pass."""
-        if len(script.statements) == 1 and script.statements[0].kind is Kind.SELECT:
-            asked = self.asked if self.group is None else self.group.asked
+        """Have the query's statistics, and the log, told when the origin has answered.
+
+        ``reason``: of a pass. What is no query is only logged, and so only kept where that is
+        wanted, and of a long pipeline the first.
+        """
+        asked = self.asked if self.group is None else self.group.asked
+        if is_query(script) or (
+            self.engine.config.log.slow_query is not None
+            and script.statements
+            and len(asked) < _MAX_TOLD
+        ):
             asked.append((script, reason))
 
     def on_setting(self, message: bytes) -> None:

@@ -24,7 +24,7 @@ class Turn(Group):
     ``pins``: it takes locks. ``shifts``: it may change what names resolve under.
     ``renames``: it may change by SQL which prepared statements there are. ``started``: when its
     first message was forwarded, in monotonic seconds. ``asked``: the queries in it, for their
-    statistics.
+    statistics, and where slow statements are logged the others too.
     """
 
     __slots__ = (

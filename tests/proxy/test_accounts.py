@@ -9,7 +9,7 @@ import structlog
 from pgcache.errors import Reason
 from pgcache.metrics.queries import Query
 from tests.proxy.rig import Line, Rig, whole_run
-from tests.support.frames import query
+from tests.support.frames import FLUSH, query
 
 SQL = "select v from t where v = "
 
@@ -144,6 +144,47 @@ async def test_slow_queries_are_told() -> None:
     ]
     assert slow[0]["sql"].startswith("select v from t where v = ")
     assert len(slow[0]["fingerprint"]) == 16
+
+
+async def test_slow_statements_of_all_kinds_are_told() -> None:
+    rig = Rig(log={"slow_query": "2s"})
+    line = rig.line()
+    written = "insert into t values ('secret')"
+    with structlog.testing.capture_logs() as logs:
+        _ask(line, written, 2.5)
+        _ask(line, written, 1.0)
+        _ask(line, "begin", 3.0)
+        _ask(line, "commit", 4.0)
+        _ask(line, "begin", 0.0)
+        _ask(line, "commit", 5.0)
+        _ask(line, "insert into t values ('a'); select v from t", 6.0)
+        _ask(line, "", 7.0)
+        line.origin.is_held = True
+        line.says(whole_run(written)[:-5] + whole_run(written)[:-5] + whole_run(written))
+        rig.now += 8.0
+        line.origin.release()
+    slow = _logged(logs, "slow query")
+    assert [(each["seconds"], each["verdict"], each["statements"]) for each in slow] == [
+        (2.5, "not-a-select", 1),
+        (3.0, "not-a-select", 1),
+        (4.0, "not-a-select", 1),
+        (5.0, "not-a-select", 1),
+        (6.0, "multi-statement", 1),
+        (8.0, "not-a-select", 3),
+    ]
+    assert slow[0]["fingerprint"] == slow[-1]["fingerprint"]
+    assert len(rig.engine.queries) == 0, "only queries have statistics"
+
+
+async def test_a_long_pipeline_is_not_remembered_whole() -> None:
+    rig = Rig(log={"slow_query": "2s"})
+    line = rig.line()
+    line.origin.is_held = True
+    one = whole_run("insert into t values ('x')")[:-5]
+    line.says(one * 1_000 + FLUSH)
+    (turn,) = line.state.groups
+    assert 0 < len(turn.asked) <= 100
+    line.origin.release()
 
 
 async def test_what_passes_in_the_extended_protocol_is_counted_as_in_the_simple(
