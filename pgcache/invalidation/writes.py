@@ -131,11 +131,11 @@ class WriteLedger:
         return committed
 
     def _settle(self, group: Group, writes: Tags, *, schema: bool, committed: bool) -> None:
-        tags = None if writes is EVERYTHING else writes
-        if committed:
+        tags, lock = None if writes is EVERYTHING else writes, group.lock
+        if committed and not _moves(lock, tags):
             self._generations.move(tags)
-        if group.lock is not None:
-            self._generations.unlock(group.lock, moved=committed)
+        if lock is not None:
+            self._generations.unlock(lock, moved=committed)
             group.lock = None
         if committed and schema:
             self._schema_changed()
@@ -163,6 +163,13 @@ class WriteLedger:
         """The backend behind abandoned locks is gone: whatever it did is visible now."""
         for lock in locks:
             self._generations.unlock(lock, moved=True)
+
+
+def _moves(lock: Lock | None, tags: frozenset[int] | None) -> bool:
+    """Whether all of ``tags`` move with the end of the lock: to say so twice costs others a wait."""
+    if lock is None:
+        return False
+    return lock.tags is None or (tags is not None and tags <= lock.tags)
 
 
 def _surely_rolled_back(group: Group) -> bool:

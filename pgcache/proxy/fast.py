@@ -279,7 +279,7 @@ class FastLane:
         if entry is None or entry.look_at <= now or not recipe.takes(entry):
             return None
         answer = recipe.answer(entry)
-        turn = Turn(entry, answer, self._generations, parse or None)
+        turn = Turn(entry, answer, self._generations, parse or None, strict=recipe.strict)
         if len(answer) <= MAX_ANSWER:
             engine.lanes.remember(lane, key, turn)
         return turn
@@ -350,4 +350,5 @@ class FastLane:
         if recipe is not None:
             lanes.remember_recipe(lane, parse, recipe)
         if 0 < len(answer) <= MAX_ANSWER:
-            lanes.remember(lane, key, Turn(entry, answer, self._generations, proof.parse))
+            turn = Turn(entry, answer, self._generations, proof.parse, strict=proof.strict)
+            lanes.remember(lane, key, turn)

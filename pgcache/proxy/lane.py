@@ -20,6 +20,8 @@ from pgcache.wire.messages import Parse
 
 # A longer answer is put together anew each time.
 MAX_ANSWER = 64 * 1024
+# A version that generations never have.
+UNKNOWN = -1
 _MAX_LANES = 1_024
 _MAX_PASSES = 8 * 1024 * 1024  # bytes
 # Python objects around one remembered turn, about.
@@ -31,17 +33,25 @@ class Turn:
     ``touches``: theirs when it was proved.
 
     ``parse``: the Parse message of the unnamed statement that it leaves behind, b'' for a Query,
-    which drops the unnamed statement, None where it does neither.
+    which drops the unnamed statement, None where it does neither. ``strict``: the shared store has
+    to confirm it each time, so that no version of the generations is enough.
     """
 
-    __slots__ = ("answer", "entry", "parse", "rows", "size", "touches", "version")
+    __slots__ = ("answer", "entry", "parse", "rows", "size", "strict", "touches", "version")
 
     def __init__(
-        self, entry: Entry, answer: bytes, generations: Generations, parse: bytes | None
+        self,
+        entry: Entry,
+        answer: bytes,
+        generations: Generations,
+        parse: bytes | None,
+        *,
+        strict: bool = False,
     ) -> None:
         self.entry = entry
         self.answer = answer
-        self.version = generations.version
+        self.strict = strict
+        self.version = UNKNOWN if strict else generations.version
         self.touches = generations.touches
         self.parse = parse
         self.rows = entry.row_count

@@ -225,7 +225,9 @@ class LocalRun:
         self.hits.append((entry, shared))
         if not (shared or bind.portal) and fits(entry, question.lifetime):
             lifetime, labels = question.lifetime, question.plan.own_labels
-            self._proofs[index] = Proof(entry, None, prepared, bind, lifetime, labels)
+            self._proofs[index] = Proof(
+                entry, None, prepared, bind, lifetime, labels, question.strict
+            )
         return entry
 
     def _asked(self, index: int, prepared: Prepared, limit: int) -> Asked:

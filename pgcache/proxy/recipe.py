@@ -35,7 +35,8 @@ class Proof(NamedTuple):
 
     ``parse``: the unnamed statement's Parse message that the turn leaves behind, b'' for a Query,
     None where it executes a named statement. ``lifetime``: what the question allows, in seconds.
-    ``labels``: what a hint or a rule tags it with.
+    ``labels``: what a hint or a rule tags it with. ``strict``: the shared store confirmed it, and
+    has to confirm it each time.
     """
 
     entry: Entry
@@ -44,6 +45,7 @@ class Proof(NamedTuple):
     bind: Bind | None = None
     lifetime: float = 0.0
     labels: tuple[str, ...] = ()
+    strict: bool = False
 
 
 class Recipe:
@@ -54,7 +56,7 @@ class Recipe:
     ``key_head``: of the entries' keys. ``description``: the RowDescription that entries have to
     have, None where the origin was not asked for it. ``lifetime``: seconds. ``epoch``: of the
     definitions when the statement was planned, ``touches``: of the generations. ``parse``: the
-    Parse message in front, b'' where there is none.
+    Parse message in front, b'' where there is none. ``strict``: as of the ``Proof``.
     """
 
     __slots__ = (
@@ -70,6 +72,7 @@ class Recipe:
         "parse",
         "ready",
         "start",
+        "strict",
         "touches",
     )
 
@@ -88,6 +91,7 @@ class Recipe:
         touches: int,
         parse: bytes,
         status: int,
+        strict: bool,
     ) -> None:
         self.head = head
         self.foot = foot
@@ -100,6 +104,7 @@ class Recipe:
         self.epoch = epoch
         self.touches = touches
         self.parse = parse
+        self.strict = strict
         start = codes.MSG_PARSE_COMPLETE if parse else b""
         self.start = start + codes.MSG_BIND_COMPLETE
         if described and description is not None:
@@ -189,4 +194,5 @@ def make_recipe(state: State, proof: Proof, data: bytes, *, parse: bytes) -> Rec
         touches=database.generations.touches,
         parse=parse,
         status=state.status,
+        strict=proof.strict,
     )

@@ -119,8 +119,11 @@ class Session:
             if not self.background.is_active and fast.passes(data):
                 self._origin.send(data)
                 return
+        self._take_slowly(data)
+
+    def _take_slowly(self, data: bytes) -> None:
         self._settle()
-        fast.close()
+        self._fast.close()
         self._runs.extend(self.gatherer.feed(data))
         fast.is_pipelined = fast.is_pipelined or len(self._runs) > 1
         self._pump()
@@ -279,7 +282,8 @@ class Session:
             if entry.look_at <= self.state.engine.clock():
                 self.background.add(find_chore(self.state, question, entry, message.raw[5:-1]))
             count_hit(self.state, entry, shared=shared)
-            proof = Proof(entry, b"") if not shared and fits(entry, question.lifetime) else None
+            proves = not shared and fits(entry, question.lifetime)
+            proof = Proof(entry, b"", strict=question.strict) if proves else None
             self._answers.query(message.raw, serve.simple_reply(entry), proof)
             return True
         lead = self._joiner.join(question, run, 0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections.abc import Callable
+from functools import partial
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.flights import Follow, Lead
@@ -22,6 +23,7 @@ from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Peer, Then
 from pgcache.proxy.joining import MAX_ATTEMPTS, Joiner
+from pgcache.proxy.lane import UNKNOWN, Lane, Turn
 from pgcache.proxy.recipe import Proof
 from pgcache.proxy.runs import Run
 from pgcache.proxy.session import Session
@@ -30,9 +32,18 @@ from pgcache.proxy.valve import Valve
 
 
 class SharedFastLane(FastLane):
-    """The fast lane, while the memory tier is known to be what the store says."""
+    """The fast lane, while the memory tier is known to be what the store says.
 
-    __slots__ = ()
+    Strict turns are answered once the store has confirmed their entry: ``answer`` finds one, which
+    ``take_awaited`` hands out to be asked about, and ``answer_confirmed`` starts anew.
+    """
+
+    __slots__ = ("_awaited", "_confirmed")
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._awaited: Entry | None = None
+        self._confirmed: Entry | None = None
 
     def answer(self, data: bytes) -> bytes | None:
         """The whole answer to ``data``. HOT PATH: one look more, because a process that was
@@ -44,9 +55,35 @@ class SharedFastLane(FastLane):
             return None
         return super().answer(data)
 
+    def answer_confirmed(self, entry: Entry, data: bytes) -> bytes | None:
+        """The whole answer to ``data``, whose ``entry`` the store has just confirmed."""
+        self._confirmed = entry
+        answer = self.answer(data)
+        self._awaited = self._confirmed = None
+        return answer
+
+    def take_awaited(self) -> Entry | None:
+        """The entry that the last turn can be answered from once the store confirms it."""
+        awaited, self._awaited = self._awaited, None
+        return awaited
+
+    def _renew(self, lane: Lane, key: bytes, turn: Turn) -> bool:
+        if not super()._renew(lane, key, turn):
+            return False
+        if turn.strict:
+            turn.version = UNKNOWN
+            if turn.entry is not self._confirmed:
+                self._awaited = turn.entry
+                return False
+        return True
+
+    def passes(self, data: bytes) -> bool:
+        """Whether ``data`` may go to the origin at once: not what waits for the store."""
+        return self._awaited is None and super().passes(data)
+
     def prove(self, raw: bytes, answer: bytes, proof: Proof) -> None:
-        """What the store itself has just said is not proved: strict questions ask it each time."""
-        if not self._state.fetched:
+        """Eventual hits are proved by the memory tier, not by what the store has just said."""
+        if proof.strict or not self._state.fetched:
             super().prove(raw, answer, proof)
 
 
@@ -179,12 +216,13 @@ class SharedJoiner(Joiner):
 class SharedSession(Session):
     """The slow lane of one session, with its waits."""
 
-    __slots__ = ("_downstream",)
+    __slots__ = ("_downstream", "_unsure")
 
     _joiners, _fast_lanes = SharedJoiner, SharedFastLane
 
     def __init__(self, engine: Engine, client: Peer, origin: Peer) -> None:
         self._downstream = Valve(client, origin, self._issued)
+        self._unsure: bytes | None = None  # a turn whose answer is at hand, once it is confirmed
         super().__init__(engine, self._downstream, Valve(origin, client, self._issued))
 
     def _issued(self) -> list[Future[None]]:
@@ -192,8 +230,66 @@ class SharedSession(Session):
         database = self.state.database
         return [] if database is None else database.generations.take_issued()
 
+    # -- strict hits of the fast lane
+
+    _fast: SharedFastLane
+
+    def from_client(self, data: bytes) -> None:
+        """Bytes of the client. What comes behind a turn that waits takes the slow lane with it."""
+        if self._unsure is not None:
+            self._stop_waiting()
+        super().from_client(data)
+
+    def _take_slowly(self, data: bytes) -> None:
+        entry, database = self._fast.take_awaited(), self.state.database
+        if entry is None or database is None or database.space is None:
+            super()._take_slowly(data)
+            return
+        self._unsure = data
+        database.space.confirmer.ask(entry, partial(self._on_confirmed, entry, data))
+
+    def _on_confirmed(self, entry: Entry, data: bytes, is_current: bool) -> None:
+        if self._unsure is not data:
+            return  # it did not wait
+        fast, answer = self._fast, None
+        if is_current and (fast.is_open or self._may_be_fast()):
+            answer = fast.answer_confirmed(entry, data)
+        if answer is None:
+            self._stop_waiting()
+        else:
+            self._unsure = None
+            self._client.send(answer)
+
+    def _stop_waiting(self) -> None:
+        data, self._unsure = self._unsure, None
+        if data is not None:
+            super()._take_slowly(data)
+
+    def client_gone(self) -> bool:
+        """The client has left."""
+        self._stop_waiting()
+        return super().client_gone()
+
+    def wants_cancel(self) -> bool:
+        """Whether a cancel request is for something that the origin is doing."""
+        self._stop_waiting()
+        return super().wants_cancel()
+
+    def hold_answers(self, full: bool) -> None:
+        """Answer no more while the client does not read what it has got (W-43)."""
+        self._stop_waiting()
+        super().hold_answers(full)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is underway."""
+        return self._unsure is None and super().is_idle
+
+    # -- the end
+
     def lost(self, then: Then) -> None:
         """The origin is gone; the client still hears what it is owed, then the end."""
+        self._unsure = None
         super().lost(lambda: None)
         self._downstream.when_open(then)
 

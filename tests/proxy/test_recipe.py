@@ -109,6 +109,7 @@ def test_W54_its_keys_are_those_of_the_slow_lane(
         touches=0,
         parse=b"",
         status=ord("I"),
+        strict=False,
     )
     parsed = parse_bind(message)
     expected = build_key(

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import hiredis
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.asyncio.retry import Retry
@@ -22,6 +22,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from pgcache.cache.shared.pipes import Pipe, Pipes
 from pgcache.cache.shared.scripts import Script, build_scripts
 
 OLDEST: Final = 7  # major version: sharded channels, scripts that are not replicated
@@ -32,6 +33,19 @@ Reply = list[Any]
 
 # What the library lets through; uvloop says RuntimeError of a transport that has closed meanwhile.
 _FAILURES: Final = (RedisError, OSError, ValueError, RuntimeError)
+
+
+_NO_SCRIPT: Final = "NOSCRIPT"
+_UNKNOWN: Final = "the server does not know this proxy"
+
+
+def _pack(*words: Any) -> bytes:
+    command: Any = words  # as the library's types have it, a command has one word
+    packed: bytes = hiredis.pack_command(command)
+    return packed
+
+
+_TIME: Final = _pack("TIME")
 
 
 class StoreLost(Exception):
@@ -55,6 +69,9 @@ class Client(Protocol):
     async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
         """Run a script. Raises StoreLost or StoreChanged."""
 
+    async def peek(self, key: bytes, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
+        """Read fields of a hash and the server's time. Raises StoreLost or StoreChanged."""
+
     async def load(self) -> None:
         """Make the scripts known. Raises StoreLost."""
 
@@ -69,33 +86,107 @@ class RedisClient:
         self._process = process
         self._loads = itertools.count(1)
         self._scripts = build_scripts(process)
-        self._is_cluster = urlsplit(url).scheme == "redis+cluster"
         self._redis, self._sentinel = _open(url, max_connections)
+        self._cluster = self._redis if isinstance(self._redis, RedisCluster) else None
+        self._pipes = Pipes(self._open_lane, max_connections)
 
     async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
         """Run a script."""
         script = self._scripts[name]
-        call = self._redis.evalsha(cast(str, script.sha), len(keys), *keys, *arguments)
-        try:
-            reply = await call
-        except NoScriptError as error:
-            raise StoreChanged("the server does not know this proxy") from error
-        except _FAILURES as error:
-            raise StoreLost(str(error) or type(error).__name__) from error
+        if self._cluster is not None:
+            reply = await self._run_in_cluster(self._cluster, script, keys, *arguments)
+        else:
+            data = _pack("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            (reply,) = await self._ask(data, 1)
         if not isinstance(reply, list) or not reply:
             raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
         return reply
+
+    async def peek(self, key: bytes, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
+        """Fields of a hash, and the server's time in ms: not before they were read.
+
+        Native commands, which cost the server less than a script; in a Cluster, a script.
+        """
+        if self._cluster is not None:
+            values, now = await self._run_in_cluster(
+                self._cluster, self._scripts["peek"], [key], b"", *fields
+            )
+            return values, int(now)
+        known = self._scripts["fetch"].sha
+        data = _pack("HMGET", key, *fields) + _pack("SCRIPT", "EXISTS", known) + _TIME
+        values, scripts, time = await self._ask(data, 3)
+        if scripts != [1]:
+            self._complain(_NO_SCRIPT)
+        return values, int(time[0]) * 1000 + int(time[1]) // 1000
+
+    async def _ask(self, data: bytes, count: int) -> list[Any]:
+        try:
+            answers = await self._pipes.ask(data, count)
+        except _FAILURES as error:
+            raise StoreLost(str(error) or type(error).__name__) from error
+        for answer in answers:
+            if isinstance(answer, hiredis.ReplyError):
+                self._complain(str(answer))
+        return answers
+
+    def _complain(self, told: str) -> None:
+        """The server's error, as one of ours."""
+        is_changed = told.startswith(_NO_SCRIPT)
+        if is_changed or told.startswith("READONLY"):
+            self._pipes.drop()  # it may be no primary any more: ask the sentinels which one is
+        raise StoreChanged(_UNKNOWN) if is_changed else StoreLost(told)
+
+    async def _run_in_cluster(
+        self, cluster: RedisCluster, script: Script, keys: Sequence[bytes], *arguments: Any
+    ) -> Any:
+        """The library follows slots that have moved."""
+        try:
+            return await cluster.evalsha(cast(str, script.sha), len(keys), *keys, *arguments)
+        except NoScriptError as error:
+            raise StoreChanged(_UNKNOWN) from error
+        except _FAILURES as error:
+            raise StoreLost(str(error) or type(error).__name__) from error
+
+    async def _open_lane(self, on_lost: Callable[[Pipe], None]) -> Pipe:
+        """One of the pipes for commands."""
+        assert isinstance(self._redis, Redis)
+        return await self._open_pipe(self._redis, on_lost)
+
+    async def _open_pipe(
+        self,
+        redis: Redis,
+        on_lost: Callable[[Pipe], None],
+        on_push: Callable[[list[Any]], None] = lambda _: None,
+    ) -> Pipe:
+        """Have the library connect and log in, and take the transport from it."""
+        pool: Any = redis.connection_pool  # whose methods have no types
+        connection = pool.make_connection()
+        await self._guard(connection.connect())
+        writer = connection._writer
+        if writer is None:
+            raise StoreLost("the connection was lost at once")
+
+        def lost(pipe: Pipe) -> None:
+            connection._reader = connection._writer = None  # it is closed
+            on_lost(pipe)
+
+        transport = cast(asyncio.Transport, writer.transport)
+        pipe = Pipe(transport, transport.get_protocol(), lost, on_push)
+        transport.set_protocol(pipe)
+        return pipe
 
     async def load(self) -> None:
         """Make scripts known, on all nodes of a Cluster: with new texts, because a server that was
         the primary before the last one, and is again, still knows the old ones (T-13)."""
         scripts = build_scripts(f"{self._process}.{next(self._loads)}")
-        for script in scripts.values():
-            await self._guard(self._load(script))
+        if self._cluster is not None:
+            for script in scripts.values():
+                loading: Any = self._cluster.script_load(cast(str, script.text))
+                await self._guard(loading)
+        else:
+            loads = [_pack("SCRIPT", "LOAD", script.text) for script in scripts.values()]
+            await self._guard(self._ask(b"".join(loads), len(loads)))
         self._scripts = scripts
-
-    def _load(self, script: Script) -> Awaitable[Any]:
-        return cast("Awaitable[Any]", self._redis.script_load(cast(str, script.text)))
 
     async def version(self) -> tuple[int, ...]:
         """The server's version. Raises StoreLost."""
@@ -117,17 +208,18 @@ class RedisClient:
     async def subscribe(self, *channels: bytes) -> AsyncIterator[Subscription]:
         """Listen on the node that keeps these channels."""
         redis, own = await self._guard(self._listener(channels[0]))
-        pubsub = redis.pubsub()
+        listening = _Listening()
         try:
-            await self._guard(pubsub.ssubscribe(*channels))
-            listening = _Listening(pubsub)
-            for _ in channels:
-                await self._guard(listening.confirm())
-            yield listening
+            pipe = await self._open_pipe(redis, listening.on_lost, listening.on_push)
+            try:
+                pipe.tell(_pack("SSUBSCRIBE", *channels))
+                await self._guard(listening.confirm(len(channels)))
+                yield listening
+            finally:
+                pipe.abort()
         finally:
-            with suppress(Exception):  # it is being given up, mostly because it is broken
-                await pubsub.aclose()
-                if own:
+            if own:
+                with suppress(*_FAILURES):  # it is being given up, mostly because it is broken
                     await redis.aclose()
 
     async def _listener(self, channel: bytes) -> tuple[Redis, bool]:
@@ -153,6 +245,7 @@ class RedisClient:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._pipes.close()
         with suppress(RedisError, OSError):
             if isinstance(self._redis, Redis):  # which leaves a pool that it was given as it is
                 await self._redis.connection_pool.disconnect()
@@ -163,38 +256,37 @@ class RedisClient:
 
 
 class _Listening:
-    """One subscription."""
+    """One subscription: what was pushed, in order, and None at the end."""
 
-    def __init__(self, pubsub: PubSub) -> None:
-        self._pubsub = pubsub
+    def __init__(self) -> None:
+        self._pushed: asyncio.Queue[list[Any] | None] = asyncio.Queue()
 
-    async def confirm(self) -> None:
-        """Wait until the server says that it listens."""
-        while True:
-            message = await self._read()
-            if message["type"] == "ssubscribe":
-                return
+    def on_push(self, push: list[Any]) -> None:
+        """The server says something."""
+        self._pushed.put_nowait(push)
+
+    def on_lost(self, _pipe: Pipe) -> None:
+        """It says no more."""
+        self._pushed.put_nowait(None)
+
+    async def confirm(self, count: int) -> None:
+        """Wait until the server says that it listens on so many channels."""
+        while count:
+            push = await self._pushed.get()
+            if push is None:
+                raise StoreLost("the server does not take the subscription")
+            count -= push[0] == b"ssubscribe"
 
     async def next(self) -> bytes:
         """Wait for the next message."""
         while True:
-            message = await self._read()
-            if message["type"] == "smessage":
-                return bytes(message["data"])
-            if message["type"] == "sunsubscribe":
+            push = await self._pushed.get()
+            if push is None:
+                raise StoreLost("the channel is lost")
+            if push[0] == b"smessage":
+                return bytes(push[2])
+            if push[0] == b"sunsubscribe":
                 raise StoreLost("the channel has moved to another node")
-
-    async def _read(self) -> dict[str, Any]:
-        try:
-            while True:
-                response = await self._pubsub.parse_response(block=True)
-                message = await self._pubsub.handle_message(  # type: ignore[no-untyped-call]
-                    response
-                )
-                if message is not None:
-                    return cast("dict[str, Any]", message)
-        except _FAILURES as error:
-            raise StoreLost(str(error) or type(error).__name__) from error
 
 
 _PLAIN: Final = frozenset(("username", "password", "ssl", "ssl_ca_certs", "ssl_cert_reqs"))

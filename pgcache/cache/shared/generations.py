@@ -20,13 +20,15 @@ Heard = asyncio.Future[None]
 
 
 class SharedLock(Lock):
-    """A lock that others hear of. ``number`` tells it from this process' other locks."""
+    """A lock that others hear of. ``number`` tells it from this process' other locks; ``owner`` is
+    the membership under which they have heard of it, b'' before that."""
 
-    __slots__ = ("number", "pid")
+    __slots__ = ("number", "owner", "pid")
 
     def __init__(self, tags: frozenset[Tag] | None, number: int, pid: int) -> None:
         super().__init__(tags)
         self.number = number
+        self.owner = b""
         self.pid = pid
 
 
@@ -38,6 +40,9 @@ class Announcer(Protocol):
 
     def unlock(self, lock: SharedLock) -> Heard:
         """They are not any more, and have moved."""
+
+    def is_standing(self, lock: SharedLock) -> bool:
+        """Whether all know of this lock, so that nobody serves or fills what it covers."""
 
     def move(self, tags: frozenset[Tag] | None, *, redefined: bool) -> Heard:
         """Some tags moved (None: everything); ``redefined``: because definitions did."""
@@ -71,11 +76,15 @@ class SharedGenerations(Generations):
         return lock
 
     def unlock(self, lock: Lock, *, moved: bool) -> None:
-        """Give up one owner's lock. Elsewhere the lock itself was a move."""
+        """Give up one owner's lock. Elsewhere the lock itself was a move: while it stands nobody
+        can serve what was before, so that the writer need not wait until it is gone."""
         assert isinstance(lock, SharedLock)
         super().unlock(lock, moved=moved)
         del self.held[lock.number]
-        self._issue(self._announcer.unlock(lock))
+        was_standing = self._announcer.is_standing(lock)
+        heard = self._announcer.unlock(lock)
+        if not was_standing:
+            self._issue(heard)
 
     def move(self, tags: Iterable[Tag] | None) -> None:
         """Kill every entry that depends on one of ``tags`` (None: every entry), everywhere."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
@@ -34,6 +35,9 @@ _MAX_FORMER: Final = 8
 
 
 History = tuple[object, ...]  # what tells a database, since its server started, from all others
+
+
+Answered = TypeVar("Answered")
 
 
 class Owner(Protocol):
@@ -135,10 +139,26 @@ class Membership:
     async def run(self, name: str, keys: list[bytes], *arguments: Any, patience: float) -> Reply:
         """Run a script as this member. Raises StoreLost, also where the server is another one, or
         no longer knows this member."""
+        reply = await self._answered(
+            self.link.client.run(name, keys, self.id, *arguments), patience
+        )
+        if reply[0] == b"gone":
+            raise StoreLost("the store does not know this proxy any more")
+        return reply
+
+    async def peek(self, fields: list[bytes]) -> tuple[list[bytes | None], int]:
+        """Fields of the state, and Redis' time in ms, not before them. Raises StoreLost."""
+        if self.keys is None:
+            raise StoreLost("the origin is not known yet")
+        call = self.link.client.peek(self.keys.state, fields)
+        return await self._answered(call, self.link.patience)
+
+    async def _answered(self, call: Awaitable[Answered], patience: float) -> Answered:
+        """What the store says in time. Raises StoreLost, also where it is another one."""
         link, era = self.link, self.link.era
         try:
             async with asyncio.timeout(patience):
-                reply = await link.client.run(name, keys, self.id, *arguments)
+                reply = await call
         except StoreChanged:
             if link.era == era:
                 link.changed_server()
@@ -152,8 +172,6 @@ class Membership:
             raise
         if link.era != era:
             raise StoreLost("the server has changed meanwhile")
-        if reply[0] == b"gone":
-            raise StoreLost("the store does not know this proxy any more")
         return reply
 
     @property
@@ -249,6 +267,7 @@ class Membership:
                 *fields(lock.tags),
                 patience=self.patience,
             )
+            lock.owner = self.id
 
     async def _live(self, keys: Keys, own: bytes, channel: Subscription) -> None:
         """Beat, and hear what the others say, until either fails."""

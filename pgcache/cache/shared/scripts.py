@@ -253,6 +253,18 @@ end
 return {'miss', wanted}
 """
 
+# KEYS: state. ARGV: id, fields… Returns their values, and the time, which is not before them.
+_PEEK: Final = r"""
+local out = {}
+for from = 2, #ARGV, 1000 do
+  local upto = math.min(from + 999, #ARGV)
+  for i, v in ipairs(redis.call('HMGET', state, unpack(ARGV, from, upto))) do
+    out[from - 2 + i] = v
+  end
+end
+return {out, string.format('%013d', now)}
+"""
+
 # KEYS: state, entry, lease, channel. ARGV: id, fence ('': none), life ms, age ms, vector, the
 # value before and after its time, tags…
 _FILL: Final = r"""
@@ -355,6 +367,7 @@ _BODIES: Final = {
     "beat": _BEAT,
     "leave": _LEAVE,
     "fetch": _FETCH,
+    "peek": _PEEK,
     "fill": _FILL,
     "release": _RELEASE,
     "lock": _LOCK,
