@@ -166,7 +166,7 @@ class WriteLedger:
 
 
 def _moves(lock: Lock | None, tags: frozenset[int] | None) -> bool:
-    """Whether all of ``tags`` move with the end of the lock: to say so twice costs others a wait."""
+    """Whether all of ``tags`` move with the end of the lock: saying so twice costs a wait."""
     if lock is None:
         return False
     return lock.tags is None or (tags is not None and tags <= lock.tags)

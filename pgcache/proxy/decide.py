@@ -15,7 +15,7 @@ from pgcache.policy.plan import ReadPlan
 from pgcache.policy.ttl import within_wishes
 from pgcache.proxy.engine import Database
 from pgcache.proxy.prepared import Prepared
-from pgcache.proxy.recipe import MAGIC
+from pgcache.proxy.recipe import MAGIC, Proof
 from pgcache.proxy.state import State
 from pgcache.sql.magic import is_magic_text
 from pgcache.sql.model import Kind, Script
@@ -181,6 +181,13 @@ def refuse_prepared(state: State, prepared: Prepared) -> Refusal | None:
 def fits(entry: Entry, lifetime: float) -> bool:
     """Whether the entry ends before this question's lifetime does: then its end is all to check."""
     return entry.expires_at <= entry.stored_at + lifetime
+
+
+def proof_of(question: Ask, entry: Entry) -> Proof | None:
+    """What a Query that was answered with ``entry`` proves for the fast lane."""
+    if not fits(entry, question.lifetime):
+        return None
+    return Proof(entry, b"", strict=question.strict)
 
 
 def _is_frozen(script: Script) -> bool:

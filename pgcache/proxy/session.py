@@ -20,7 +20,7 @@ from pgcache.proxy.accounts import count_hit, count_miss, count_pass
 from pgcache.proxy.answers import Answers
 from pgcache.proxy.background import Background
 from pgcache.proxy.chores import find_chore
-from pgcache.proxy.decide import ask, find, fits, might_hit, opens_transaction, refuse
+from pgcache.proxy.decide import ask, find, might_hit, opens_transaction, proof_of, refuse
 from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.filling import Filler
@@ -32,7 +32,6 @@ from pgcache.proxy.learning import Learner
 from pgcache.proxy.local import LocalRun
 from pgcache.proxy.own import own_entry
 from pgcache.proxy.probes import Prober
-from pgcache.proxy.recipe import Proof
 from pgcache.proxy.recording import Asked, start_capture
 from pgcache.proxy.runs import EXTENDED, Gatherer, Message, Run
 from pgcache.proxy.state import State
@@ -130,9 +129,8 @@ class Session:
 
     def _may_be_fast(self) -> bool:
         """Open the fast lane, if nothing is underway."""
-        if self._runs or self._gone or self._full:
-            return False
-        return self.gatherer.is_empty and self._is_quiet() and self._fast.open()
+        is_free = not (self._runs or self._gone or self._full) and self.gatherer.is_empty
+        return is_free and self._is_quiet() and self._fast.open()
 
     def _settle(self) -> None:
         """Account for what the fast lane has sent on, as if it were about to be sent."""
@@ -147,9 +145,8 @@ class Session:
     def _to_origin(self, data: bytes) -> None:
         """Forward: whatever was proved has to be proved again."""
         self._fast.doubt()
-        if self._is_sent or (self.background.is_active and self.background.takes(data)):
-            return
-        self._origin.send(data)
+        if not (self._is_sent or (self.background.is_active and self.background.takes(data))):
+            self._origin.send(data)
 
     def client_gone(self) -> bool:
         """The client has left; whether the origin's outcome still matters (W-33, W-44)."""
@@ -282,8 +279,7 @@ class Session:
             if entry.look_at <= self.state.engine.clock():
                 self.background.add(find_chore(self.state, question, entry, message.raw[5:-1]))
             count_hit(self.state, entry, shared=shared)
-            proves = not shared and fits(entry, question.lifetime)
-            proof = Proof(entry, b"", strict=question.strict) if proves else None
+            proof = None if shared else proof_of(question, entry)
             self._answers.query(message.raw, serve.simple_reply(entry), proof)
             return True
         lead = self._joiner.join(question, run, 0)

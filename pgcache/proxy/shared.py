@@ -252,7 +252,7 @@ class SharedSession(Session):
         if self._unsure is not data:
             return  # it did not wait
         fast, answer = self._fast, None
-        if is_current and (fast.is_open or self._may_be_fast()):
+        if is_current and (fast.is_open or self._may_be_fast()) and fast.answers:
             answer = fast.answer_confirmed(entry, data)
         if answer is None:
             self._stop_waiting()

@@ -14,6 +14,7 @@ class Teller:
     def __init__(self) -> None:
         self.said: list[object] = []
         self.open: list[Heard] = []
+        self.is_stable = False
 
     def _say(self, *what: object) -> Heard:
         self.said.append(what)
@@ -26,6 +27,9 @@ class Teller:
 
     def unlock(self, lock: SharedLock) -> Heard:
         return self._say("unlock", lock.tags)
+
+    def is_standing(self, lock: SharedLock) -> bool:
+        return self.is_stable
 
     def move(self, tags: frozenset[Tag] | None, *, redefined: bool) -> Heard:
         return self._say("move", tags, redefined)
@@ -50,6 +54,19 @@ async def test_everything_is_announced_and_can_be_waited_for() -> None:
     ]
     teller.open[1].set_result(None)
     assert generations.take_issued() == teller.open[2:]
+
+
+async def test_T10_the_end_of_a_lock_that_all_know_of_is_told_but_not_waited_for() -> None:
+    teller = Teller()
+    generations = SharedGenerations(teller)
+    lock = generations.lock(frozenset((1,)))
+    vector = generations.capture((2,))
+    generations.take_issued()
+    teller.is_stable = True
+    generations.unlock(lock, moved=True)
+    assert teller.said[-1] == ("unlock", frozenset((1,)))
+    assert generations.take_issued() == []
+    assert vector is not None and generations.is_current((2,), vector)
 
 
 async def test_what_is_heard_is_not_told_again() -> None:

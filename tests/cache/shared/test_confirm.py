@@ -1,0 +1,169 @@
+"""Confirming entries: what the store says of their tokens, and of who else may be writing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from pgcache.cache.entry import Entry
+from pgcache.cache.generations import Tag
+from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.confirm import Confirmer, first_end
+from pgcache.cache.shared.keys import spell
+from pgcache.cache.shared.link import Link, StoreCounts
+from tests.cache.conftest import MakeEntry
+
+ME, OTHER = b"m" * 16, b"o" * 16
+NOW = 1_700_000_000_000
+
+
+def member(who: bytes, until: int) -> bytes:
+    return who + b"%013d%010d" % (until, 1) + b"c" * 8
+
+
+def token(letter: str) -> bytes:
+    return letter.encode() * 16
+
+
+class FakeLink:
+    """Counts, and runs work beside."""
+
+    def __init__(self) -> None:
+        self.counts = StoreCounts()
+
+    def background(self, work: Any) -> asyncio.Task[Any]:
+        return asyncio.get_running_loop().create_task(work)
+
+
+class Witness:
+    """A store's state as a test wants it."""
+
+    def __init__(self) -> None:
+        self.link = cast(Link, FakeLink())
+        self.id, self.schema = ME, token("$")
+        self.is_usable = True
+        self.is_lost = self.is_doubted = False
+        self.asked: list[list[bytes]] = []
+        self.state: dict[bytes, bytes] = {
+            b"p": member(ME, NOW + 1000) + member(OTHER, NOW + 500),
+            b"*": token("*"),
+            b"$": token("$"),
+            b"r1": token("1"),
+            b"r2": token("2"),
+        }
+
+    def doubt(self) -> None:
+        self.is_doubted = True
+
+    async def peek(self, fields: list[bytes]) -> tuple[list[bytes | None], int]:
+        self.asked.append(fields)
+        if self.is_lost:
+            raise StoreLost("gone")
+        return [self.state.get(field) for field in fields], NOW
+
+
+def entry_of(make_entry: MakeEntry, *tags: Tag) -> Entry:
+    entry = make_entry(tags=tags)
+    entry.shared = b"".join((token("*"), token("$"), *(spell(tag)[1:] * 16 for tag in tags)))
+    return entry
+
+
+async def ask(witness: Witness, *entries: Entry) -> list[bool]:
+    confirmer, answers = Confirmer(witness), list[bool]()
+    for entry in entries:
+        confirmer.ask(entry, answers.append)
+    assert answers == []
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return answers
+
+
+async def test_all_that_is_asked_for_at_once_is_one_question(make_entry: MakeEntry) -> None:
+    witness = Witness()
+    one, both = entry_of(make_entry, 1), entry_of(make_entry, 2, 1)
+    assert await ask(witness, one, both, one) == [True, True, True]
+    assert witness.asked == [[b"p", b"q", b"*", b"$", b"r1", b"r2"]]
+    assert (witness.link.counts.fetches, witness.link.counts.confirmed) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param(b"r1", None, id="T-13 a token that is missing"),
+        pytest.param(b"r1", token("x"), id="T-11 a token that has moved"),
+        pytest.param(b"r1", b"L" + b"o" * 24, id="T-10 a lock"),
+        pytest.param(b"*", token("x"), id="everything has moved"),
+        pytest.param(b"*", b"L" + b"o" * 24, id="everything is locked"),
+        pytest.param(b"$", token("x"), id="definitions have changed"),
+        pytest.param(b"p", None, id="the state is lost"),
+        pytest.param(b"p", member(OTHER, NOW + 500), id="no member any more"),
+        pytest.param(
+            b"p", member(ME, NOW + 500) + member(OTHER, NOW - 1), id="T-14 somebody is cut off"
+        ),
+        pytest.param(b"q", b"%d" % (NOW + 1), id="the state was empty not long ago"),
+    ],
+)
+async def test_whatever_is_not_as_it_was_is_not_confirmed(
+    make_entry: MakeEntry, field: bytes, value: bytes | None
+) -> None:
+    witness, entry = Witness(), entry_of(make_entry, 1)
+    if value is None:
+        del witness.state[field]
+    else:
+        witness.state[field] = value
+    assert await ask(witness, entry) == [False]
+    assert not witness.is_doubted
+
+
+async def test_the_members_are_looked_at_again_when_they_have_changed(
+    make_entry: MakeEntry,
+) -> None:
+    witness, entry, answers = Witness(), entry_of(make_entry, 1), list[bool]()
+    confirmer = Confirmer(witness)
+    for until in (NOW + 1, NOW - 1, NOW + 1):
+        witness.state[b"p"] = member(ME, NOW + 1000) + member(OTHER, until)
+        confirmer.ask(entry, answers.append)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert answers == [True, False, True]
+
+
+async def test_an_entry_without_tokens_of_the_store_is_not_confirmed(
+    make_entry: MakeEntry,
+) -> None:
+    assert await ask(Witness(), make_entry(tags=(1,))) == [False]
+
+
+async def test_a_store_without_an_answer_is_doubted(make_entry: MakeEntry) -> None:
+    witness = Witness()
+    witness.is_lost = True
+    assert await ask(witness, entry_of(make_entry, 1)) == [False]
+    assert witness.is_doubted
+
+
+async def test_a_store_that_may_not_be_used_is_not_asked(make_entry: MakeEntry) -> None:
+    witness = Witness()
+    witness.is_usable = False
+    assert await ask(witness, entry_of(make_entry, 1)) == [False]
+    assert witness.asked == []
+
+
+async def test_one_sessions_trouble_is_not_anothers(make_entry: MakeEntry) -> None:
+    confirmer, answers = Confirmer(Witness()), list[bool]()
+
+    def fail(_: bool) -> None:
+        raise RuntimeError("broken")
+
+    confirmer.ask(entry_of(make_entry, 1), fail)
+    confirmer.ask(entry_of(make_entry, 2), answers.append)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert answers == [True]
+
+
+def test_the_first_lease_to_end_counts_if_one_is_a_member_oneself() -> None:
+    assert first_end(ME, member(ME, 9) + member(OTHER, 7)) == 7
+    assert first_end(ME, member(OTHER, 7)) == 0
+    assert first_end(ME, None) == 0
