@@ -112,11 +112,12 @@ class Confirmer:
 
 
 def first_end(member: bytes, packed: bytes | None) -> int:
-    """When the first member's lease ends, in ms of Redis' clock; 0 where ``member`` is none."""
-    members = parse_members(packed or b"")
-    if not any(other.id == member for other in members):
-        return 0
-    return min(other.until for other in members)
+    """When the first member's lease ends, in ms of Redis' clock; 0 where ``member`` is none.
+
+    Those that are known to be gone write no more: nobody waits for them.
+    """
+    ends = {other.id: other.until for other in parse_members(packed or b"") if not other.is_gone}
+    return min(ends.values()) if member in ends else 0
 
 
 def join(*tokens: bytes | None) -> bytes | None:

@@ -35,8 +35,6 @@ _MAX_FORMER: Final = 8
 
 
 History = tuple[object, ...]  # what tells a database, since its server started, from all others
-
-
 Answered = TypeVar("Answered")
 
 
@@ -159,16 +157,12 @@ class Membership:
         try:
             async with asyncio.timeout(patience):
                 reply = await call
-        except StoreChanged:
-            if link.era == era:
+        except (StoreLost, TimeoutError) as error:
+            link.counts.failures += 1
+            if isinstance(error, StoreChanged) and link.era == era:
                 link.changed_server()
-            link.counts.failures += 1
-            raise
-        except TimeoutError as error:
-            link.counts.failures += 1
-            raise StoreLost(f"no answer within {patience * 1000:g} ms") from error
-        except StoreLost:
-            link.counts.failures += 1
+            if isinstance(error, TimeoutError):
+                raise StoreLost(f"no answer within {patience * 1000:g} ms") from error
             raise
         if link.era != era:
             raise StoreLost("the server has changed meanwhile")

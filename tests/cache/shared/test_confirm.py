@@ -166,4 +166,6 @@ async def test_one_sessions_trouble_is_not_anothers(make_entry: MakeEntry) -> No
 def test_the_first_lease_to_end_counts_if_one_is_a_member_oneself() -> None:
     assert first_end(ME, member(ME, 9) + member(OTHER, 7)) == 7
     assert first_end(ME, member(OTHER, 7)) == 0
+    assert first_end(ME, member(ME, 9) + member(OTHER, 0)) == 9, "it is gone, and writes no more"
+    assert first_end(ME, member(ME, 0) + member(OTHER, 9)) == 0, "others think that we are gone"
     assert first_end(ME, None) == 0
