@@ -112,7 +112,8 @@ class Pipe(asyncio.Protocol):
         return False
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close it; what it owes fails a little later."""
+        self._is_lost = True
         self._transport.abort()
 
 
