@@ -121,8 +121,9 @@ class Session:
         self._take_slowly(data)
 
     def _take_slowly(self, data: bytes) -> None:
+        fast = self._fast
         self._settle()
-        self._fast.close()
+        fast.close()
         self._runs.extend(self.gatherer.feed(data))
         fast.is_pipelined = fast.is_pipelined or len(self._runs) > 1
         self._pump()

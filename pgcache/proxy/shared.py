@@ -67,6 +67,13 @@ class SharedFastLane(FastLane):
         awaited, self._awaited = self._awaited, None
         return awaited
 
+    def _answer_batch(self, data: bytes) -> bytes | None:
+        awaited = self._awaited
+        answer = super()._answer_batch(data)
+        if answer is None:
+            self._awaited = awaited  # of several strict turns the slow lane asks
+        return answer
+
     def _renew(self, lane: Lane, key: bytes, turn: Turn) -> bool:
         if not super()._renew(lane, key, turn):
             return False
