@@ -173,9 +173,9 @@ SELECT DISTINCT x.type, x.function FROM (
 
 # They run at DDL that changes nothing else, as CREATE TEMP TABLE; those of logins at none.
 EVENT_TRIGGERS: Final = """
-SELECT e.oid, e.evtname::text
+SELECT e.oid, e.evtname::text, e.evtevent::text, e.evtfoid
   FROM pg_catalog.pg_event_trigger e
- WHERE e.evtenabled <> 'D' AND e.evtevent <> 'login'
+ WHERE e.evtenabled <> 'D'
  ORDER BY e.oid
 """
 

@@ -150,10 +150,12 @@ class RuleRow(NamedTuple):
 
 
 class EventTriggerRow(NamedTuple):
-    """One enabled event trigger."""
+    """One enabled event trigger; ``event`` as pg_event_trigger.evtevent has it."""
 
     oid: int
     name: str
+    event: str = "ddl_command_end"
+    function: int = 0
 
 
 class RoleRow(NamedTuple):

@@ -32,6 +32,7 @@ from pgcache.sql.model import Name
 __all__ = ["EVERYTHING", "Snapshot", "build_snapshot"]
 
 _DIGEST_BYTES: Final = 16
+_LOGIN: Final = "login"
 
 Declared = Mapping[str, tuple[str, ...]]
 
@@ -49,8 +50,10 @@ class Snapshot:
         "_types",
         "_writes",
         "digest",
+        "has_dblink",
         "has_event_triggers",
         "has_writing_types",
+        "login_writes",
         "mark",
         "operator_settings",
         "roles",
@@ -69,7 +72,7 @@ class Snapshot:
         self._resolver = resolver = Resolver(rows.server.database, rows.relations)
         families = Families((row.child, row.parent) for row in rows.inherits)
         definitions = Definitions(rows)
-        self.has_event_triggers = bool(rows.event_triggers)
+        self.has_event_triggers = any(row.event != _LOGIN for row in rows.event_triggers)
         self.roles: Mapping[str, int] = {role.name: role.oid for role in rows.roles}
         named = (rows.relations, rows.functions, rows.types)
         self.schemas = tuple(sorted({row.schema for part in named for row in part}))
@@ -86,6 +89,8 @@ class Snapshot:
         self._writes = Writes(
             rows, resolver, families, definitions, functions, types, tables, reads=self._reads
         )
+        self.login_writes = self._find_login_writes(rows, tables)
+        self.has_dblink = any(row.extension == "dblink" for row in rows.functions)
         judged = [(row.name, self._functions.by_oid(row.function)) for row in rows.operators]
         self.unsafe_operators = frozenset(
             name for name, verdict in judged if unsafe(replace(verdict, settings=frozenset()))
@@ -159,6 +164,23 @@ class Snapshot:
                 )
             return cast if verdict is None else merge([verdict, cast])
         return unknown_function(name.name) if verdict is None else verdict
+
+    def _find_login_writes(self, rows: Rows, declared: Mapping[str, frozenset[int] | None]) -> Tags:
+        """What a new session may change before its first statement (event triggers, from 17 on)."""
+        written: list[Relation] = []
+        for trigger in rows.event_triggers:
+            if trigger.event != _LOGIN or not self._functions.by_oid(trigger.function).may_write:
+                continue
+            row = self._functions.row(trigger.function)
+            oids = declared.get(f"{row.schema}.{row.name}") if row else None
+            if oids is None:
+                return EVERYTHING
+            written += [self.relations[oid] for oid in oids]
+        return self.write_closure(written)
+
+    def any_unsafe_types(self, oids: Iterable[int]) -> bool:
+        """Whether a parameter of one of these types, declared by Parse, may be unsafe."""
+        return self._types.any_unsafe(oids)
 
     def unsafe_type(self, name: Name, path: tuple[str, ...]) -> bool:
         """Whether a cast to the type as written may be unsafe; unknown names are."""

@@ -103,6 +103,17 @@ class Filler:
             else:
                 state.engine.invalidated(database, Source.WRITE, tags)
 
+    def logged_in(self) -> None:
+        """The login is over: triggers that run at one may have written (C-32)."""
+        database = self._state.database
+        snapshot = None if database is None else database.snapshot or database.known
+        if database is None or snapshot is None or not snapshot.login_writes:
+            return
+        tags = None if snapshot.login_writes is EVERYTHING else snapshot.login_writes
+        database.generations.move(tags)
+        source = Source.UNKNOWN if tags is None else Source.WRITE
+        self._state.engine.invalidated(database, source, tags)
+
     def _settle_captures(self, turn: Turn, status: int) -> None:
         for capture in turn.captures:
             if turn.errored or not turn.reads_only or status == codes.FAILED:

@@ -165,6 +165,7 @@ class Hearing:
             self._filler.ready(turn, status)
             return verdict_notice(self._state)
         self._state.status = status  # the ReadyForQuery that ends the login
+        self._filler.logged_in()
         return b""
 
     def on_aside(self, item: Any, kind: int, message: bytes) -> bytes | None:

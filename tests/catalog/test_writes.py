@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgcache.catalog.model import EVERYTHING
+from pgcache.catalog.model import EVERYTHING, Tags
 from pgcache.catalog.model import Server as Origin
-from pgcache.catalog.rows import ForeignKeyRow, InheritRow, RelationRow, Rows
+from pgcache.catalog.rows import (
+    EventTriggerRow,
+    ForeignKeyRow,
+    FunctionRow,
+    InheritRow,
+    RelationRow,
+    Rows,
+)
 from pgcache.catalog.snapshot import build_snapshot
 from tests.catalog.schema import load
 from tests.support.postgres import Server
@@ -270,3 +277,25 @@ def _changed(
         if more == found:
             return found
         found = more
+
+
+def test_C32_what_a_login_may_change() -> None:
+    server = Origin("db", 1, 180000)
+    log = RelationRow(20000, "public", "log", "r", "p", False)
+    puts = FunctionRow(20001, "public", "puts", "v", "f", 0, 0, False)
+    says = FunctionRow(20002, "public", "says", "s", "f", 0, 0, False)
+
+    def writes(*triggers: EventTriggerRow, **declared: tuple[str, ...]) -> Tags:
+        rows = Rows(
+            server=server, relations=(log,), functions=(puts, says), event_triggers=triggers
+        )
+        named = {f"public.{name}": tables for name, tables in declared.items()}
+        return build_snapshot(rows, named).login_writes
+
+    assert not writes()
+    assert not writes(EventTriggerRow(1, "t", "ddl_command_end", puts.oid))
+    assert not writes(EventTriggerRow(1, "t", "login", says.oid))
+    assert writes(EventTriggerRow(1, "t", "login", puts.oid)) is EVERYTHING
+    assert writes(EventTriggerRow(1, "t", "login", puts.oid), puts=("public.log",)) == frozenset(
+        {log.oid}
+    )

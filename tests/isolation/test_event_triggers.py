@@ -67,3 +67,21 @@ def test_C31_a_cast_checks_a_domain(arena: Arena) -> None:
         arena.warm(COUNT)
         talker.ask(text)
         assert arena.talk().ask(COUNT) == arena.truth(COUNT)
+
+
+def test_C32_a_login_may_write(arena: Arena) -> None:
+    if arena.server.major < 17:
+        pytest.skip("no event triggers run at a login before PostgreSQL 17")
+    _log(arena)
+    arena.run(
+        "create function noted() returns event_trigger language plpgsql security definer as "
+        "$$ begin insert into public.log values (1); end $$",
+        "create event trigger noted on login execute function noted()",
+        "alter event trigger noted enable always",
+    )
+    talker = arena.talk(SUPERUSER)
+    talker.ask("create table noted ()")
+    assert talker.is_hit(COUNT)
+    before = talker.ask(COUNT)[0][0]
+    arena.talk()
+    assert talker.ask(COUNT)[0][0] > before
