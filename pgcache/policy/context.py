@@ -261,7 +261,8 @@ class SessionSettings:
     @property
     def temporary(self) -> bool:
         """Whether temporary relations may exist, or their schema counts where it does (S-09)."""
-        return self._values.layers.state.temporary or self.search_path[:1] == ("pg_temp",)
+        first = self.search_path[0] if self.search_path else ""
+        return self._values.layers.state.temporary or first.startswith("pg_temp")
 
     @property
     def isolation(self) -> str:

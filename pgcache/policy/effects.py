@@ -99,7 +99,11 @@ def plan_effects(statement: Statement, view: View, snapshot: Snapshot | None) ->
     if statement.kind in _HARMLESS:
         return NO_EFFECTS
     handler = _HANDLERS.get(statement.kind)
-    return UNKNOWN_EFFECTS if handler is None else handler(statement, view, snapshot)
+    found = UNKNOWN_EFFECTS if handler is None else handler(statement, view, snapshot)
+    if found.taints and found.writes is EVERYTHING and snapshot is not None and snapshot.has_dblink:
+        # Such code may reach this database by a connection of its own, which commits by itself.
+        return replace(found, commits_inside=True)
+    return found
 
 
 def plan_read_effects(read: Read | None, view: View, snapshot: Snapshot | None) -> Effects:
@@ -261,7 +265,8 @@ def _of_definition(statement: Statement, view: View, snapshot: Snapshot | None) 
         return inner
     if _is_only_temporary(statement):
         return replace(inner, temporary=True)
-    temporary = statement.temporary or inner.temporary or TEMPORARY_SCHEMA in view.path
+    by_path = any(name.startswith(TEMPORARY_SCHEMA) for name in view.path)
+    temporary = statement.temporary or inner.temporary or by_path
     return replace(inner | _DEFINITIONS, temporary=temporary)
 
 

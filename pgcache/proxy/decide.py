@@ -169,6 +169,8 @@ def refuse_prepared(state: State, prepared: Prepared) -> Refusal | None:
         return Refusal(Reason.UNCACHEABLE_REPLY)
     if not prepared.fingerprint:
         return Refusal(Reason.PARSE_CONTEXT)
+    if prepared.types and _has_unsafe_types(database, prepared.types):
+        return Refusal(Reason.USER_TYPE, "of a parameter")
     if prepared.at_origin and _is_frozen(prepared.script):
         return Refusal(Reason.MAGIC_LITERAL)
     if prepared.epoch != database.epoch:
@@ -176,6 +178,12 @@ def refuse_prepared(state: State, prepared: Prepared) -> Refusal | None:
     if prepared.temp_epoch != settings.temporary_epoch:
         return Refusal(Reason.TEMPORARY_TABLE)
     return None
+
+
+def _has_unsafe_types(database: Database, types: tuple[int, ...]) -> bool:
+    """Whether Bind may do more than read a value: check a domain, or look a name up."""
+    snapshot = database.snapshot
+    return snapshot is None or snapshot.any_unsafe_types(types)
 
 
 def fits(entry: Entry, lifetime: float) -> bool:

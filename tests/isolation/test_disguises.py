@@ -5,29 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from psycopg.pq import DiagnosticField
 
 from tests.conftest import Proxies, fresh_database
 from tests.isolation.arena import Arena, Talker
-from tests.support.postgres import SUPERUSER, Server
+from tests.support.postgres import SUPERUSER, Server, password_of
 
 THRESHOLD = "pg_trgm.similarity_threshold"
 
 
 @pytest.fixture
-def trigrams(postgres15: Server, proxies: Proxies) -> Iterator[Arena]:
-    """Yield an arena whose database has pg_trgm, which the packaged servers lack."""
+def contrib(postgres15: Server, proxies: Proxies) -> Iterator[Arena]:
+    """Yield an arena whose server has PostgreSQL's extensions, which the packaged ones lack."""
     for database in fresh_database(postgres15):
         arena = Arena(postgres15, proxies.plain(postgres15), database)
-        if not arena.truth("select 1 from pg_available_extensions where name = 'pg_trgm'"):
-            pytest.skip("pg_trgm is not installed")
         arena.run(
-            "create extension pg_trgm",
             "create table names (v text)",
             "insert into names values ('a')",
             "grant all on names to public",
         )
         yield arena
         arena.close()
+
+
+def _extend(arena: Arena, extension: str) -> None:
+    known = f"select 1 from pg_available_extensions where name = '{extension}'"
+    if not arena.truth(known):
+        pytest.skip(f"{extension} is not installed")
+    arena.run(f"create extension {extension}")
+
+
+@pytest.fixture
+def trigrams(contrib: Arena) -> Arena:
+    """Return an arena with pg_trgm."""
+    _extend(contrib, "pg_trgm")
+    return contrib
 
 
 def test_S02_an_operator_obeys_a_setting_of_the_startup_packet(trigrams: Arena) -> None:
@@ -90,3 +102,57 @@ def test_W67_a_notice_of_the_parser_is_not_lost(arena: Arena) -> None:
     truth = _run(arena.direct(), sql, by_name=False)
     assert _run(arena.talk(), sql, by_name=False) == truth
     assert len(truth) == 1
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_C31_a_connection_of_the_origins_own_commits_by_itself(contrib: Arena, end: str) -> None:
+    _extend(contrib, "dblink")
+    server = contrib.server
+    way = f"host=127.0.0.1 port={server.port} dbname={contrib.database} user={SUPERUSER}"
+    contrib.run(
+        "create function aside() returns text language sql volatile as $$ select dblink_exec("
+        f"'{way} password={password_of(SUPERUSER)}', 'insert into names values (''b'')') $$"
+    )
+    sql = "select count(*) from names"
+    talker = contrib.talk(SUPERUSER)
+    talker.ask("create table noted ()")
+    talker.ask("begin")
+    contrib.warm(sql)
+    assert talker.ask("select aside()") == [("INSERT 0 1",)]
+    assert contrib.talk().ask(sql) == [(2,)]
+    talker.ask(end)
+    assert contrib.talk().ask(sql) == [(2,)]
+
+
+def test_C15_a_parameter_of_a_domain_is_checked_each_time(arena: Arena) -> None:
+    arena.run(
+        "create table allowed (n int)",
+        "insert into allowed values (5)",
+        "create function is_allowed(int) returns bool language sql stable as"
+        " 'select exists (select from public.allowed where n = $1)'",
+        "create domain checked as int check (is_allowed(value))",
+    )
+    talker = arena.talk(SUPERUSER)
+    talker.ask("create table noted ()")
+    domain = int(talker.ask("select 'checked'::regtype::oid::int")[0][0])
+
+    def run(talker: Talker) -> str:
+        origin = talker.connection.pgconn
+        answer = origin.exec_params(b"select k, $1 from kv", [b"5"], param_types=[domain])
+        return (answer.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+
+    assert [run(talker) for _ in range(3)] == [""] * 3
+    talker.ask("delete from allowed")
+    assert run(arena.talk(SUPERUSER)) == run(arena.direct(SUPERUSER)) == "23514"
+
+
+def test_S09_the_schema_of_temporary_objects_by_its_own_name(arena: Arena) -> None:
+    talker = arena.talk(SUPERUSER)
+    talker.ask("create temp table any_table ()")
+    schema = talker.ask("select pg_my_temp_schema()::regnamespace::text")[0][0]
+    talker.ask("drop table any_table")
+    talker.ask(f"set search_path = {schema}, public")
+    talker.ask("create table kv (k int)")
+    for _ in range(3):
+        assert talker.ask("select count(*) from kv") == [(0,)]
+        assert "temporary-table" in talker.verdict()
