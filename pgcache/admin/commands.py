@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pgcache.admin.explaining import explain
 from pgcache.admin.view import COLUMNS, Value, View
 from pgcache.admin.warmth import Warmth
 from pgcache.config.reload import Reloaded
 from pgcache.errors import PgcacheError
+from pgcache.invalidation.bus import Applied
 from pgcache.invalidation.events import Events
 from pgcache.invalidation.orders import Order, OrderError
 from pgcache.metrics.counters import Source
@@ -48,11 +49,21 @@ class CommandError(PgcacheError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A command's result: a table (``columns`` and ``rows``), or just a ``tag``."""
+    """A command's result: a table (``columns`` and ``rows``), or just a ``tag``.
+
+    ``applied``: what came of an INVALIDATE, which may not have counted everything yet.
+    """
 
     tag: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()
+    applied: Applied | None = field(default=None, compare=False)
+
+    async def whole(self) -> Answer:
+        """The same with everything counted."""
+        if self.applied is None or self.applied.rest is None:
+            return self
+        return Answer(f"INVALIDATE {await self.applied.whole_count()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +171,11 @@ class Commands:
 
     def _invalidate(self, what: str) -> Answer:
         word, _, rest = what.partition(" ")
-        return Answer(f"INVALIDATE {self.invalidate(word, _unquote(rest.strip()))}")
+        applied = self.invalidate(word, _unquote(rest.strip()))
+        return Answer(f"INVALIDATE {applied.count}", applied=applied)
 
-    def invalidate(self, kind: str, name: str) -> int:
-        """Invalidate by a word of ``INVALIDATE`` and what it takes; how many. Raises CommandError.
-
-        What is counted are tables, entries or databases.
-        """
+    def invalidate(self, kind: str, name: str) -> Applied:
+        """Invalidate by a word of ``INVALIDATE`` and what it takes. Raises CommandError."""
         if kind.upper() not in _ORDERS or (not name) != (kind.upper() == "ALL"):
             raise CommandError("INVALIDATE what?", hint=self._verbs["INVALIDATE"].usage)
         try:
@@ -178,7 +187,7 @@ class Commands:
             raise CommandError(
                 f'no database in use has a table "{name}"', hint="Write it as schema.table."
             )
-        return applied.count
+        return applied
 
     # -- WARM
 

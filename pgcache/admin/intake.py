@@ -28,17 +28,17 @@ class Intake:
         site.add("POST", "/events", self._on_events, Access.PROGRAM)
         site.add("POST", "/invalidate", self._on_invalidate, Access.PROGRAM)
 
-    def _on_events(self, request: Request) -> Response:
+    async def _on_events(self, request: Request) -> Response:
         """One event, or a list of them: all are understood before the first is carried out."""
         given = _body(request)
         several = given if isinstance(given, list) else [given]
         if not 0 < len(several) <= _MAX_EVENTS:
             raise Refused(400, f"send 1 to {_MAX_EVENTS} events at once")
         messages = [self._read(one) for one in several]
-        answers = [_describe(self._events.apply(m, Source.HTTP)) for m in messages]
+        answers = [await _describe(self._events.apply(m, Source.HTTP)) for m in messages]
         return Response.json(200, answers if isinstance(given, list) else answers[0])
 
-    def _on_invalidate(self, request: Request) -> Response:
+    async def _on_invalidate(self, request: Request) -> Response:
         """One order; a table that no database has is a mistake that the job should hear of."""
         given = _body(request)
         if isinstance(given, dict):
@@ -48,7 +48,7 @@ class Intake:
                 raise Refused(400, f'"{odd[0]}" is not known here; known are {known}')
         applied = self._events.apply(self._read(given), Source.HTTP)
         status = 404 if applied is not None and applied.unknown else 200
-        return Response.json(status, _describe(applied))
+        return Response.json(status, await _describe(applied))
 
     def _read(self, given: object) -> Message:
         if not isinstance(given, dict):
@@ -70,14 +70,14 @@ def _body(request: Request) -> Any:
         raise Refused(400, f"{error.message} ({error.hint})") from None
 
 
-def _describe(applied: Applied | None) -> dict[str, object]:
+async def _describe(applied: Applied | None) -> dict[str, object]:
     """What came of it. ``duplicate``: this id was carried out before, and is not again."""
     if applied is None:
         return {"status": "duplicate"}
     answer: dict[str, object] = {
         "status": "applied",
         "databases": list(applied.databases),
-        "count": applied.count,
+        "count": await applied.whole_count(),
     }
     if applied.unknown:
         answer["unknown_tables"] = list(applied.unknown)

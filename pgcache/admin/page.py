@@ -100,13 +100,13 @@ class Page:
 
     # -- buttons
 
-    def _invalidate(self, request: Request) -> Response:
+    async def _invalidate(self, request: Request) -> Response:
         kind, name = request.form.get("kind", ""), request.form.get("name", "").strip()
         try:
-            count = self._commands.invalidate(kind, "" if kind == "ALL" else name)
+            applied = self._commands.invalidate(kind, "" if kind == "ALL" else name)
         except CommandError as error:
             raise Refused(400, f"{error.message}. {error.hint or ''}") from None
-        return _back(f"Invalidated {kind.lower()} {name}: {count}.")
+        return _back(f"Invalidated {kind.lower()} {name}: {await applied.whole_count()}.")
 
     def _pause(self, _request: Request) -> Response:
         self._commands.run("PAUSE")

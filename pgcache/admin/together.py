@@ -27,7 +27,8 @@ class Together:
         siblings = self._siblings
         words = text.split(None, 1)
         if siblings is None or not words or words[0].upper() in _ONCE:
-            return self._commands.run(text)
+            answer = self._commands.run(text)
+            return None if answer is None else await answer.whole()
         parts = await siblings.ask(COMMAND, text)
         answers = {part.worker: _load(part.payload) for part in parts if part.error is None}
         found = {worker: answer for worker, answer in answers.items() if answer is not None}
@@ -53,7 +54,7 @@ class Together:
     async def answer(self, text: Any) -> dict[str, Any] | None:
         """This worker's part of another one's ``run``. Raises CommandError."""
         found = self._commands.run(str(text))
-        return None if found is None else _dump(found)
+        return None if found is None else _dump(await found.whole())
 
 
 def _dump(answer: Answer) -> dict[str, Any]:

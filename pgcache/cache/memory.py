@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
 from pgcache.cache.store import Outcome, StoreStats
+from pgcache.cache.walk import Walk
 
 
 class MemoryStore:
@@ -31,6 +32,7 @@ class MemoryStore:
         "_refused_stale",
         "_stored",
         "_unused",
+        "_walks",
         "max_bytes",
         "max_entry_bytes",
     )
@@ -39,6 +41,7 @@ class MemoryStore:
         self.max_bytes = max_bytes
         self.max_entry_bytes = min(max_entry_bytes, max_bytes)
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # next to be evicted first
+        self._walks: list[Walk] = []  # underway
         self._bytes = 0
         self._stored = self._refused_stale = self._refused_large = 0
         self._evicted = self._expired = self._moved = self._deleted = self._unused = 0
@@ -55,7 +58,7 @@ class MemoryStore:
 
         The caller counts the hit (``entry.hits += 1``) when it serves.
         """
-        entry = self._entries.get(key)
+        entry = self._find(key)
         if entry is None or entry.is_live(generations, now):
             return entry
         self._drop_if_dead(entry, generations, now)
@@ -63,12 +66,12 @@ class MemoryStore:
 
     def get_stale(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the entry of ``key`` if it is past its lifetime, in its grace and current."""
-        entry = self._entries.get(key)
+        entry = self._find(key)
         return entry if entry is not None and entry.is_stale(generations, now) else None
 
     def get_kept(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the entry of ``key`` if it is current, and kept for when the origin is lost."""
-        entry = self._entries.get(key)
+        entry = self._find(key)
         return entry if entry is not None and entry.is_kept(generations, now) else None
 
     def put(self, entry: Entry, generations: Generations, now: float) -> Outcome:
@@ -85,6 +88,8 @@ class MemoryStore:
         elif older is entry:
             return Outcome.STORED
         self._entries[entry.key] = entry
+        for walk in self._walks:
+            walk.stored(entry.key)
         self._bytes += entry.size
         self._stored += 1
         if self._bytes > self.max_bytes:
@@ -110,31 +115,50 @@ class MemoryStore:
         self._deleted += count
         return count
 
-    def delete_where(
-        self, predicate: Callable[[Entry], bool], *, step: int = 1000
-    ) -> Iterator[int]:
-        """Forget entries that match; yields after every ``step`` looked at, with those forgotten.
+    def forget_where(self, fits: Callable[[bytes], bool]) -> Walk:
+        """Begin to forget the entries whose key fits: from now on none of them is given.
 
-        The caller may let others run between the steps; entries stored meanwhile are not looked
-        at, so whoever invalidates moves the generations first.
+        ``go_on`` is to be called until it says that all is done. A holder of an entry that has
+        not been come to yet does not find out by itself; a later ``get`` does.
         """
-        keys = list(self._entries)
-        for begin in range(0, len(keys), step):
-            count = 0
-            for key in keys[begin : begin + step]:
-                entry = self._entries.get(key)
-                if entry is not None and predicate(entry):
-                    count += self.delete(key)
-            yield count
+        walk = Walk(fits, self._keys())
+        self._walks.append(walk)
+        return walk
+
+    def go_on(self, walk: Walk, *, step: int = 1000) -> bool:
+        """Look at ``step`` entries more; whether that was the end of the walk."""
+        seen = 0
+        for key in walk.next_keys(step):
+            seen += 1
+            if walk.takes(key):
+                walk.count += self.delete(key)
+        if seen == step:
+            return False
+        self._walks.remove(walk)
+        return True
+
+    def _keys(self) -> list[bytes]:
+        """All keys, in no order: an eighth of the time that the order would cost."""
+        return list(dict.__iter__(self._entries))
+
+    def _find(self, key: bytes) -> Entry | None:
+        """The entry of ``key``, unless it is to be forgotten."""
+        entry = self._entries.get(key)
+        if entry is not None and self._walks:
+            for walk in self._walks:
+                if walk.takes(key):
+                    walk.count += self.delete(key)
+                    return None
+        return entry
 
     def sweep(
         self, generations_of: Callable[[Entry], Generations | None], now: float, *, step: int = 1000
     ) -> Iterator[int]:
-        """Drop dead entries nobody touches any more, in steps like ``delete_where``.
+        """Drop dead entries nobody touches any more, in steps: yields after each how many.
 
         ``generations_of`` tells which database an entry is of; None drops it.
         """
-        keys = list(self._entries)
+        keys = self._keys()
         for begin in range(0, len(keys), step):
             count = 0
             for key in keys[begin : begin + step]:

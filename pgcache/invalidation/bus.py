@@ -10,7 +10,7 @@ know: how orders arrive, sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -21,9 +21,17 @@ from pgcache.metrics.counters import Source
 from pgcache.policy.key import digest, read_key
 from pgcache.sql.like import build_like
 
-__all__ = ["Applied", "Bus", "Ground", "Target"]
+__all__ = ["Applied", "Bus", "Deleted", "Ground", "Target"]
 
 Fits = Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Entries that are gone, and how many more will be, where others run in between."""
+
+    count: int
+    rest: Awaitable[int] | None = None
 
 
 class Target(Protocol):
@@ -50,8 +58,11 @@ class Ground(Protocol[AnyTarget]):
     def databases(self) -> Sequence[AnyTarget]:
         """All databases that were used since this process began."""
 
-    def delete_where(self, fits: Fits) -> int | None:
-        """Delete entries whose key fits; how many, None where entries cannot be looked through."""
+    def delete_where(self, fits: Fits) -> Deleted | None:
+        """Delete entries whose key fits; None where entries cannot be looked through.
+
+        None that fits is served after this, whether or not it is gone already.
+        """
 
     def invalidated(self, database: AnyTarget, source: Source, tags: Iterable[Tag] | None) -> None:
         """Count what has moved; None is everything."""
@@ -60,15 +71,25 @@ class Ground(Protocol[AnyTarget]):
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What came of an order. ``databases``: those in which something moved. ``count``: tables,
-    entries or, for tags and everything, databases. ``unknown``: tables that no database has."""
+    entries or, for tags and everything, databases. ``unknown``: tables that no database has.
+    ``rest``: how many entries more, once that is known; the order holds already."""
 
     databases: tuple[str, ...] = ()
     count: int = 0
     unknown: tuple[str, ...] = ()
+    rest: Awaitable[int] | None = None
+
+    async def whole_count(self) -> int:
+        """``count`` with the rest."""
+        return self.count + (await self.rest if self.rest is not None else 0)
 
 
 class Bus(Generic[AnyTarget]):
-    """Carries orders out, all at once: nothing runs between the first move and the last."""
+    """Carries orders out, all at once: nothing is served between the first move and the last.
+
+    Entries that have to be looked at are taken out of a large store beside the sessions; what is
+    told at once is that none of them is served any more.
+    """
 
     __slots__ = ("_ground",)
 
@@ -90,6 +111,7 @@ class Bus(Generic[AnyTarget]):
                 touched[target.name] = None
             count += len(targets)
         unknown: list[str] = []
+        rest: Awaitable[int] | None = None
         for table in order.tables:
             found = self._apply_table(table, targets, source)
             touched |= dict.fromkeys(found)
@@ -98,9 +120,10 @@ class Bus(Generic[AnyTarget]):
                 unknown.append(table)
         if order.patterns or order.keys:
             fits = _build_fits(order)
-            count += self._delete(fits, targets, source)
+            deleted = self._delete(fits, targets, source)
+            count, rest = count + deleted.count, deleted.rest
             touched |= dict.fromkeys(target.name for target in targets)
-        return Applied(tuple(touched), count, tuple(unknown))
+        return Applied(tuple(touched), count, tuple(unknown), rest)
 
     def _apply_table(
         self, table: str, targets: Iterable[AnyTarget], source: Source
@@ -122,7 +145,7 @@ class Bus(Generic[AnyTarget]):
                 moved[target.name] = len(found)
         return moved
 
-    def _delete(self, fits: Fits, targets: Sequence[AnyTarget], source: Source) -> int:
+    def _delete(self, fits: Fits, targets: Sequence[AnyTarget], source: Source) -> Deleted:
         """Delete by looking at keys; those being fetched first, so that none slips through."""
         ours = {target.key for target in targets}
 
@@ -136,7 +159,11 @@ class Bus(Generic[AnyTarget]):
                 self._move(target, None, source)
             else:
                 self._ground.invalidated(target, source, ())
-        return len(targets) if deleted is None else count + deleted
+        return (
+            Deleted(len(targets))
+            if deleted is None
+            else Deleted(count + deleted.count, deleted.rest)
+        )
 
     def _move(self, target: AnyTarget, tags: Iterable[Tag] | None, source: Source) -> None:
         target.generations.move(tags)

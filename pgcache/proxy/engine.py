@@ -17,9 +17,11 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.memory import MemoryStore
 from pgcache.cache.shared.link import Link, StoreCounts
 from pgcache.cache.store import Store, StoreStats
+from pgcache.cache.walk import Walk
 from pgcache.catalog.service import CatalogService
 from pgcache.catalog.snapshot import Snapshot
 from pgcache.config import Config
+from pgcache.invalidation.bus import Deleted
 from pgcache.invalidation.sight import Sight
 from pgcache.metrics.counters import Counters, Source
 from pgcache.metrics.queries import Queries
@@ -41,6 +43,7 @@ log = structlog.get_logger("pgcache.proxy")
 _LANES_SHARE = 8
 _LINGER = 2.0  # seconds that the catalogs are kept after a database's last session
 _STEP = 1_000  # entries to be looked at in one go
+_KEYS_STEP = 200  # the same where their keys are read: some 10 µs each
 
 
 class Engine:
@@ -169,11 +172,34 @@ class Engine:
         self.counters.invalidations[source] += 1
         database.moves.note(source, tags, self.clock())
 
-    def delete_where(self, fits: Callable[[bytes], bool]) -> int | None:
-        """Delete entries whose key fits; how many, None where they cannot be looked through."""
-        if self.link is not None or not isinstance(self.store, MemoryStore):
+    def delete_where(self, fits: Callable[[bytes], bool]) -> Deleted | None:
+        """Delete entries whose key fits; None where they cannot be looked through.
+
+        A large store is looked through beside the sessions, and gives none of them meanwhile.
+        """
+        store = self.store
+        if self.link is not None or not isinstance(store, MemoryStore):
             return None
-        return sum(self.store.delete_where(lambda entry: fits(entry.key)))
+        walk = store.forget_where(fits)
+        if store.go_on(walk, step=_KEYS_STEP):
+            return Deleted(walk.count)
+        for database in self._databases.values():
+            database.generations.touch()  # the fast lane holds entries: it has to ask again
+        rest: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.background(self._go_on(store, walk, walk.count, rest))
+        return Deleted(walk.count, rest)
+
+    async def _go_on(
+        self, store: MemoryStore, walk: Walk, told: int, rest: asyncio.Future[int]
+    ) -> None:
+        try:
+            is_over = False
+            while not is_over:
+                await asyncio.sleep(0)
+                is_over = store.go_on(walk, step=_KEYS_STEP)
+        finally:
+            if not rest.done():  # whoever waited for it may be gone
+                rest.set_result(walk.count - told)
 
     def pause(self) -> None:
         """Serve and store nothing."""

@@ -146,18 +146,6 @@ def test_delete_and_clear(
     assert not any(entry.is_live(generations, 1.0) for entry in entries)
 
 
-def test_delete_where_goes_in_steps_and_bears_changes_between(
-    store: MemoryStore, generations: Generations, make_entry: MakeEntry
-) -> None:
-    for number in range(10):
-        store.put(make_entry(b"%d" % number), generations, 1.0)
-    steps = store.delete_where(lambda entry: int(entry.key) % 2 == 0, step=4)
-    assert next(steps) == 2
-    store.delete(b"6")
-    assert list(steps) == [1, 1]
-    assert [entry.key for entry in store] == [b"1", b"3", b"5", b"7", b"9"]
-
-
 def test_sweep_drops_the_dead_that_nobody_touches(
     store: MemoryStore, generations: Generations, make_entry: MakeEntry
 ) -> None:

@@ -9,6 +9,7 @@ from pgcache.errors.reasons import Reason
 from pgcache.invalidation.bus import Applied, Bus
 from pgcache.invalidation.orders import Order
 from pgcache.metrics.counters import Source
+from pgcache.proxy import engine
 from pgcache.proxy.engine import Database
 from tests.proxy.rig import DATABASE, Line, Rig
 from tests.support.frames import query
@@ -126,3 +127,25 @@ async def test_where_entries_cannot_be_looked_through_all_go(rig: Rig, bus: Bus[
     rig.engine.store = NullStore()
     assert bus.apply(Order(patterns=("nothing",)), Source.HTTP) == Applied((DATABASE,), 1)
     assert rig.engine.database(DATABASE).generations.capture(()) != before
+
+
+async def test_a_large_store_is_looked_through_beside_the_sessions(
+    rig: Rig, bus: Bus[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_KEYS_STEP", 1)
+    line, other = rig.line(), rig.line()
+    texts = [f"select v from t where v = '{number}'" for number in range(6)]
+    for text in ("select v from u", *texts):
+        is_hit(line, text)
+        assert is_hit(line, text)
+        assert is_hit(line, text), "by the fast lane"
+    applied = bus.apply(Order(patterns=("select v from t%",)), Source.CONSOLE)
+    assert applied.count == 0
+    # Nothing of it is served from here on, wherever the walk has got to.
+    assert not is_hit(line, texts[-1])
+    assert is_hit(other, texts[-1]), "what was stored since is meant no more"
+    assert is_hit(line, "select v from u")
+    assert await applied.whole_count() == 6
+    assert is_hit(line, texts[-1])
+    assert not is_hit(line, texts[0])
+    await rig.engine.close()
