@@ -105,8 +105,13 @@ def postgres(request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture(scope="session")
 def newest_postgres(request: pytest.FixtureRequest) -> Server:
-    """Return a server of the newest major version at hand, for tests that need just one."""
-    at_hand = [major for major in MAJORS if major in installations()]
+    """Return a server of the newest major version at hand, for tests that need just one.
+
+    PGCACHE_TEST_MAJOR picks another: the long runs say something on each.
+    """
+    wanted = os.environ.get("PGCACHE_TEST_MAJOR")
+    majors = MAJORS if wanted is None else [int(wanted)]
+    at_hand = [major for major in majors if major in installations()]
     if not at_hand:
         pytest.skip("no PostgreSQL is on this machine")
     server: Server = request.getfixturevalue(f"postgres{at_hand[-1]}")

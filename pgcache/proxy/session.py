@@ -14,13 +14,13 @@ from collections import deque
 from pgcache.cache.flights import Follow, Lead
 from pgcache.errors import ProtocolViolation
 from pgcache.errors.reasons import Reason, Refusal
+from pgcache.proxy import cursors, serve
 from pgcache.proxy import prospects as look
-from pgcache.proxy import serve
 from pgcache.proxy.accounts import count_hit, count_miss, count_pass
 from pgcache.proxy.answers import Answers
 from pgcache.proxy.background import Background
 from pgcache.proxy.chores import find_chore
-from pgcache.proxy.decide import ask, find, might_hit, opens_transaction, proof_of, refuse
+from pgcache.proxy.decide import Ask, ask, find, might_hit, opens_transaction, proof_of, refuse
 from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.filling import Filler
@@ -248,20 +248,23 @@ class Session:
             if own is not None or might_hit(script):
                 if not self._is_quiet() or self._learner.wants(run):
                     return False
-                if own is not None:
-                    self._answers.query(message.raw, serve.simple_reply(own), None)
-                    return True
-                return self._take_cacheable(message, run, script)
-            ahead = look.fetches_ahead(state, script)
-            if ahead or self._must_learn(run, opens_transaction(script)):
-                return False
-        refusal = ask(state, script)
-        count_pass(self.state, refusal if isinstance(refusal, Refusal) else _PIPELINE, script)
-        self._pass_on(message, script)
+                if own is None:
+                    return self._take_cacheable(message, run, script)
+                reply = serve.simple_reply(own)
+            else:
+                ahead = look.fetches_ahead(state, script)
+                if ahead or self._must_learn(run, opens_transaction(script)):
+                    return False
+                reply = cursors.answer(state, script) if self._is_quiet() else []
+            if reply:
+                self._answers.query(message.raw, reply, None)
+                return True
+        self._pass_on(message, script, ask(state, script))
         return True
 
-    def _pass_on(self, message: Message, script: Script) -> None:
+    def _pass_on(self, message: Message, script: Script, asked: Ask | Refusal) -> None:
         """Forward a Query that is not looked up."""
+        count_pass(self.state, asked if isinstance(asked, Refusal) else _PIPELINE, script)
         if self._is_quiet():
             self._fast.learn(message.raw, script)
         self._forwarder.query(message, script, None)
@@ -269,8 +272,7 @@ class Session:
     def _take_cacheable(self, message: Message, run: Run, script: Script) -> bool:
         question = ask(self.state, script)
         if isinstance(question, Refusal):
-            count_pass(self.state, question, script)
-            self._pass_on(message, script)
+            self._pass_on(message, script, question)
             return True
         entry = self._joiner.take_landed(run)
         shared = entry is not None and entry.key == question.key

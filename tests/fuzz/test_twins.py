@@ -1,7 +1,7 @@
 """Random conversations of several sessions, on two databases: through pgcache and past it.
 
-Set PGCACHE_TEST_SEED and PGCACHE_TEST_OPERATIONS to play another or a longer one. The steps are
-planned ahead, so that a failing plan can be cut down to the few that matter.
+Set PGCACHE_TEST_SEED, PGCACHE_TEST_OPERATIONS and PGCACHE_TEST_MAJOR to play another or a longer
+one. The steps are planned ahead, so that a failing plan can be cut down to the few that matter.
 """
 
 from __future__ import annotations
