@@ -12,7 +12,7 @@ DEMO_FLAGS ?=
 BENCH_FLAGS ?=
 PYTEST_FLAGS ?= -n 2
 
-.PHONY: help demo test lint types contracts unit format example clean bench bench-quick bench-micro
+.PHONY: help demo test lint types contracts unit format example clean bench bench-quick bench-shared bench-micro
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
@@ -50,6 +50,9 @@ bench: $(VENV)/.bench
 
 bench-quick: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.quick $(BENCH_FLAGS)
+
+bench-shared: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.shared $(BENCH_FLAGS)
 
 bench-micro: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.micro $(BENCH_FLAGS)

@@ -34,7 +34,8 @@ FROM generate_series(1, {ROWS}) AS n;
 CREATE TABLE question (id integer);  -- no index: its sequential scans are counted
 INSERT INTO question VALUES (1);
 VACUUM (ANALYZE) accounts, question;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO {STEADY}, {data.ANALYST}
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO {STEADY}, {data.ANALYST};
+GRANT UPDATE ON accounts, products TO {STEADY}
 """
 
 

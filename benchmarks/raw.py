@@ -89,6 +89,12 @@ class Wire:
             self.close()
             raise
 
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Leave without a word."""
         self._socket.close()

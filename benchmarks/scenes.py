@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -199,7 +199,7 @@ def measure_stampede(
     await_sessions(origin, sessions)
     executions, followers = origin.executions(), proxy.stats()["followers"]
     report(f"stampede: {clients} clients")
-    times = crowd(proxy.url(data.ANALYST), question(steps), clients)
+    times = crowd([proxy.url(data.ANALYST)], question(steps), clients)
     await_sessions(origin, sessions)
     return Stampede(
         clients=clients,
@@ -219,15 +219,20 @@ def question(steps: int) -> str:
     )
 
 
-def crowd(url: str, sql: str, clients: int, opened: Callable[[], None] = lambda: None) -> Series:
+def crowd(
+    urls: Sequence[str], sql: str, clients: int, opened: Callable[[], None] = lambda: None
+) -> Series:
     """So many clients ask the same at once; how long each waited, in milliseconds.
 
-    ``opened`` is called when all are connected and none has asked.
+    They take the ``urls`` in turn. ``opened`` is called when all are connected and none has asked.
     """
     gate = Barrier(clients)
     with ThreadPoolExecutor(_CONNECTING) as pool, ExitStack() as stack:
         connections: list[Connection] = list(
-            pool.map(lambda _: psycopg.connect(url, autocommit=True), range(clients))
+            pool.map(
+                lambda number: psycopg.connect(urls[number % len(urls)], autocommit=True),
+                range(clients),
+            )
         )
         for connection in connections:
             stack.callback(connection.close)

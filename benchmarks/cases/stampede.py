@@ -61,7 +61,7 @@ def _rush(arena: Arena, name: str, sql: str) -> Rush:
 
     with arena.targets([name], _CLIENTS) as targets:
         arena.say(f"{_CLIENTS} clients at once, {TITLES[name]}")
-        times = scenes.crowd(_url(targets[name].port), sql, _CLIENTS, note)
+        times = scenes.crowd([_url(targets[name].port)], sql, _CLIENTS, note)
         note()
     scenes.await_sessions(origin, 0)  # they have handed in what they counted
     return Rush(
