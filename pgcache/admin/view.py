@@ -134,8 +134,14 @@ class View:
         link = self.engine.link
         if link is None:
             return {}
-        told = {f"shared_{name}": value for name, _about, value in described(link.counts)}
-        return {"store_state": link.health.value, **told}
+        told: dict[str, Value] = {"store_state": link.health.value}
+        for name, about, value in described(link.counts):
+            if about.label:
+                parts = {part.value: count for part, count in value.items() if count}
+                told |= {f"shared_{name}:{part}": round(n, 6) for part, n in parts.items()}
+            else:
+                told[f"shared_{name}"] = value
+        return told
 
     def _locked(self) -> Value:
         """How many relations wait for the outcome of a write; all, where it may be any."""

@@ -52,6 +52,8 @@ def test_the_state_of_the_store_is_shown(
     told = shown(proxy)
     assert told["store_state"] == "healthy"
     assert int(str(told["shared_fills"])) >= 1
+    assert int(str(told["shared_compress_input_bytes:none"])) >= 1, "it is too small"
+    assert "shared_compress_input_bytes:zstd" not in told
     shared_redis.kill()
     client.execute("update t set v = 'x2'")
     assert shown(proxy)["store_state"] == "degraded"

@@ -22,11 +22,12 @@ import hmac
 import struct
 from dataclasses import dataclass
 from hashlib import blake2b
+from time import perf_counter
 from typing import Final
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.compress import CannotExpand, Method, compress, expand
+from pgcache.cache.shared.compress import CannotExpand, Method, Tally, compress, expand
 from pgcache.cache.shared.keys import FORMAT
 
 MAGIC: Final = b"pgc" + bytes([FORMAT])
@@ -58,8 +59,11 @@ class Codec:
         """Whether writing it takes long enough to be done elsewhere than on the event loop."""
         return len(entry.rows) >= self.min_bytes
 
-    def encode(self, name: bytes, entry: Entry, vector: bytes) -> bytes:
-        """The value of ``entry`` to be kept as ``name``, filled with ``vector``."""
+    def encode(self, name: bytes, entry: Entry, vector: bytes, tally: Tally | None = None) -> bytes:
+        """The value of ``entry`` to be kept as ``name``, filled with ``vector``.
+
+        ``tally`` is told what compressing took.
+        """
         note = entry.note.encode("utf-8", "surrogateescape")
         described = entry.row_description or b""
         lengths = len(entry.key), len(described), len(entry.rows), len(note)
@@ -71,7 +75,10 @@ class Codec:
         flags |= bool(self.secret) * KEYED
         fixed = _FIXED.pack(MAGIC, flags, method, entry.row_count, len(vector) // TOKEN)
         head = fixed + _NO_TIME + vector + _SIZE.pack(len(body))
+        started = perf_counter()
         packed = compress(method, body)
+        if tally is not None:
+            tally.note(method, len(body), len(packed), perf_counter() - started)
         return b"".join((head, self._check(name, head, packed), packed))
 
     @staticmethod
@@ -79,7 +86,9 @@ class Codec:
         """The value before and after its time, which the script puts in between."""
         return value[: STORED.start], value[STORED.stop :]
 
-    def decode(self, name: bytes, value: bytes, key: bytes, vector: bytes) -> Content:
+    def decode(
+        self, name: bytes, value: bytes, key: bytes, vector: bytes, tally: Tally | None = None
+    ) -> Content:
         """What ``encode`` was given. Raises BadValue where anything is not as it should be."""
         end = HEAD + len(vector) + _SIZE.size
         if len(value) < end + _CHECK:
@@ -96,8 +105,11 @@ class Codec:
         if not hmac.compare_digest(value[end : end + _CHECK], self._check(name, head, packed)):
             raise BadValue("damaged or forged")
         (size,) = _SIZE.unpack_from(value, end - _SIZE.size)
+        started = perf_counter()
         try:
             body = expand(Method(method), bytes(packed), size)
+            if tally is not None:
+                tally.note(Method(method), size, len(packed), perf_counter() - started)
         except (CannotExpand, ValueError) as error:
             raise BadValue(str(error)) from error
         return _unpack(body, key, bool(flags & COMPLETE), bool(flags & DESCRIBED), rows)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib.util
 import zlib
 from collections.abc import Callable
-from enum import IntEnum
+from dataclasses import dataclass
+from enum import Enum, IntEnum
 from typing import Final, Literal
 
 import zstandard
@@ -29,6 +30,30 @@ class Method(IntEnum):
     ZSTD = 1
     GZIP = 2
     LZ4 = 3
+
+
+class Packing(Enum):
+    """The same as counts call them."""
+
+    NONE = "none"
+    ZSTD = "zstd"
+    GZIP = "gzip"
+    LZ4 = "lz4"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one value took to compress or expand: bytes without and with it, seconds."""
+
+    packing: Packing = Packing.NONE
+    plain: int = 0
+    packed: int = 0
+    seconds: float = 0.0
+
+    def note(self, method: Method, plain: int, packed: int, seconds: float) -> None:
+        """It is done."""
+        self.packing = Packing[method.name]
+        self.plain, self.packed, self.seconds = plain, packed, seconds
 
 
 class CannotExpand(ValueError):

@@ -16,7 +16,8 @@ import structlog
 
 from pgcache.cache.shared.client import Client
 from pgcache.cache.shared.codec import Codec
-from pgcache.metrics.describe import counter, gauge
+from pgcache.cache.shared.compress import Packing, Tally
+from pgcache.metrics.describe import by, counter, gauge
 
 log = structlog.get_logger("pgcache.store")
 
@@ -74,6 +75,18 @@ class StoreCounts:
     fills: int = counter("Entries put into the shared store.")
     fills_refused: int = counter("Entries that the shared store refused: something had moved.")
     fill_bytes: int = counter("Bytes put into the shared store, compressed.")
+    compress_input_bytes: dict[Packing, int] = by(
+        "method", Packing, "Bytes of results for the shared store before compression, by method."
+    )
+    compress_output_bytes: dict[Packing, int] = by(
+        "method", Packing, "The same bytes after compression."
+    )
+    compress_seconds: dict[Packing, float] = by(
+        "method", Packing, "Time that compressing results took, by method."
+    )
+    expand_seconds: dict[Packing, float] = by(
+        "method", Packing, "Time that expanding results of the shared store took, by method."
+    )
     waits: int = counter("Waits for an execution of another proxy.")
     waits_served: int = counter("Waits that ended with the other's result.")
     failures: int = counter("Operations of the shared store without an answer.")
@@ -81,6 +94,16 @@ class StoreCounts:
     unheard: int = counter("Writes that went ahead without being announced to other proxies.")
     cleared: int = counter("Locks given up for proxies that are gone.")
     waiting: int = gauge("Waits for an execution of another proxy, now.")
+
+    def add_compressed(self, tally: Tally) -> None:
+        """A result was made ready for the store."""
+        self.compress_input_bytes[tally.packing] += tally.plain
+        self.compress_output_bytes[tally.packing] += tally.packed
+        self.compress_seconds[tally.packing] += tally.seconds
+
+    def add_expanded(self, tally: Tally) -> None:
+        """A result of the store was read."""
+        self.expand_seconds[tally.packing] += tally.seconds
 
 
 class Link:

@@ -20,6 +20,7 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
 from pgcache.cache.shared.client import StoreLost
 from pgcache.cache.shared.codec import BadValue, Content
+from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.keys import Keys, digest, spell
 from pgcache.cache.shared.space import Space
 
@@ -183,11 +184,12 @@ async def _read(
     shared, age, left, value = reply[1], reply[2], reply[3], reply[4]
     assert isinstance(shared, bytes) and isinstance(value, bytes)
     assert isinstance(age, int) and isinstance(left, int)
+    asked, tally = (name, value, wanted.key, shared), Tally()
     try:
         if len(value) >= link.codec.min_bytes:
-            content = await asyncio.to_thread(link.codec.decode, name, value, wanted.key, shared)
+            content = await asyncio.to_thread(link.codec.decode, *asked, tally)
         else:
-            content = link.codec.decode(name, value, wanted.key, shared)
+            content = link.codec.decode(*asked, tally)
     except BadValue as error:
         link.counts.bad_values += 1
         log.warning("a value in the store was refused", why=str(error))
@@ -195,6 +197,7 @@ async def _read(
     if left < 0:
         return None  # without an end, or gone
     link.counts.hits += 1
+    link.counts.add_expanded(tally)
     return _entry(content, wanted, vector, shared, sent - age / 1000, sent + left / 1000)
 
 
@@ -229,7 +232,6 @@ async def _fill(grant: Grant, entry: Entry) -> None:
         space.leases.pop(grant.fence, None)
     if stored:
         link.counts.fills += 1
-        link.counts.fill_bytes += entry.size
     else:
         link.counts.fills_refused += 1
         entry.kill()
@@ -238,10 +240,12 @@ async def _fill(grant: Grant, entry: Entry) -> None:
 async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
     space = grant.space
     link, codec = space.link, space.link.codec
+    tally = Tally()
     if codec.is_large(entry):
-        value = await asyncio.to_thread(codec.encode, name, entry, grant.shared)
+        value = await asyncio.to_thread(codec.encode, name, entry, grant.shared, tally)
     else:
-        value = codec.encode(name, entry, grant.shared)
+        value = codec.encode(name, entry, grant.shared, tally)
+    link.counts.add_compressed(tally)
     before, after = codec.around_time(value)
     now = link.clock()
     left = round((entry.expires_at - now) * 1000)
@@ -260,7 +264,9 @@ async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
         *map(spell, grant.tags),
         patience=_FILL_PATIENCE,
     )
-    return bytes(reply[0]) == b"stored"
+    is_stored = bytes(reply[0]) == b"stored"
+    link.counts.fill_bytes += len(value) if is_stored else 0
+    return is_stored
 
 
 async def _release(grant: Grant, worth_it: bool) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.shared.codec import HEAD, STORED, TOKEN, BadValue, Codec
-from pgcache.cache.shared.compress import Method
+from pgcache.cache.shared.compress import Method, Packing, Tally
+from pgcache.cache.shared.link import StoreCounts
 
 NAME = b"pgcache:1:{x}:e:00"
 VECTOR = bytes(range(TOKEN)) * 3
@@ -54,6 +55,24 @@ def test_only_large_values_are_compressed() -> None:
     value = Codec(Method.ZSTD, 1000).encode(NAME, large, VECTOR)
     assert len(value) < 1000
     assert len(Codec(Method.ZSTD, 100_000).encode(NAME, large, VECTOR)) > 7000
+
+
+def test_what_compression_saves_and_costs_is_counted_by_method() -> None:
+    counts, tally, back = StoreCounts(), Tally(), Tally()
+    large = entry(rows=b"D\0\0\0\x06\0\0" * 1000, row_count=1000)
+    value = Codec(Method.GZIP, 1000).encode(NAME, large, VECTOR, tally)
+    Codec().decode(NAME, value, b"the key", VECTOR, back)
+    assert (back.packing, back.plain, back.packed) == (Packing.GZIP, tally.plain, tally.packed)
+    assert tally.plain > 7000 > len(value) > tally.packed > 0
+    for _ in range(2):
+        counts.add_compressed(tally)
+        counts.add_expanded(back)
+    assert counts.compress_input_bytes[Packing.GZIP] == 2 * tally.plain
+    assert counts.compress_output_bytes[Packing.GZIP] == 2 * tally.packed
+    assert counts.compress_seconds[Packing.GZIP] == 2 * tally.seconds > 0
+    assert counts.expand_seconds[Packing.GZIP] == 2 * back.seconds > 0
+    assert counts.compress_input_bytes[Packing.ZSTD] == 0
+    assert {method.name for method in Method} == {packing.name for packing in Packing}
 
 
 @pytest.mark.parametrize("secret", [b"", b"0123456789abcdef"])
