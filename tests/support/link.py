@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import ssl
 import struct
 import threading
 import warnings
@@ -22,10 +23,14 @@ PATIENCE = 30.0
 
 
 class Link:
-    """Passes connections to `port` on to `target`, as well or as badly as it is told to."""
+    """Passes connections to `port` on to `target`, as well or as badly as it is told to.
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    With `tls`, a server's context, it takes TLS and passes on what was in it.
+    """
+
+    def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
         self.target = target
+        self._tls = tls
         self.port = 0
         self.accepted = 0
         """Connections that came so far."""
@@ -103,7 +108,7 @@ class Link:
     # In the thread
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, self.host, self.port)
+        self._server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _set_flowing(self, flowing: bool) -> None:
