@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import pytest
 import redis
 
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, stats, values
+from tests.shared.test_two_proxies import await_hits, await_hits_of, stats, values
 from tests.support.proxy import Proxy
-from tests.support.raw import eventually
 from tests.support.redis import RedisSentinel, RedisServer, await_so
 
 QUERY = "select v from t"
-Connection = psycopg.Connection[tuple[object, ...]]
 
 
 @contextmanager
@@ -42,17 +39,6 @@ def _is_in_step(primary: RedisServer, replica: RedisServer) -> bool:
         return False  # a sentinel closes the connections of who changes its role
     is_up = (told["role"], told.get("master_link_status")) == ("slave", "up")
     return is_up and int(told["slave_repl_offset"]) >= there
-
-
-def await_hits_of(connection: Connection, number: int) -> None:
-    """Ask until it is a hit; no answer on the way may be another."""
-
-    def is_hit() -> bool:
-        (found,) = values(connection, QUERY)
-        assert str(found)[1:] == str(number)
-        return str(found).startswith("#")
-
-    eventually(is_hit)
 
 
 def losses(proxies: list[Proxy]) -> list[int]:
@@ -80,10 +66,10 @@ def test_T13_writes_that_the_new_primary_never_heard_of(
         with lagging(primary, replica):
             number += 1
             one.execute("update t set v = %s", (f"x{number}",))
-            await_hits_of(two, number)
+            await_hits_of(two, QUERY, number)
         redis_sentinel.await_leader(replica)
-        await_hits_of(two, number)
-        await_hits_of(one, number)
+        await_hits_of(two, QUERY, number)
+        await_hits_of(one, QUERY, number)
         assert all(count >= number - 1 for count in losses(proxies))
         primary.resume()
         primary.say("REPLICAOF", replica.host, replica.port)  # sooner than sentinels would

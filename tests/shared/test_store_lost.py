@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, values
+from tests.shared.test_two_proxies import await_hits, await_hits_of, stats, values
+from tests.support.link import Link
 from tests.support.proxy import SERVICE, Proxy
+from tests.support.raw import eventually
 from tests.support.redis import RedisCluster, RedisServer
 
 QUERY = "select v from t"
+# Seconds in which what must not happen would: several beats.
+OBSERVED = 0.8
 
 
 @pytest.fixture
@@ -85,6 +91,32 @@ def test_a_proxy_that_is_killed_does_not_stop_the_other(
     assert await_hits(two, QUERY) == ["#2"]
     two.close()
     one.close()
+
+
+def test_T14_a_sign_of_life_that_was_held_up_is_none(
+    start: Start, shared_redis: RedisServer, newest_database: str
+) -> None:
+    """One proxy is cut off; what it sent before that arrives when it has long gone on unheard."""
+    with Link(shared_redis.address) as link:
+        proxies = [start(f"redis://{link.host}:{link.port}/0"), start(shared_redis.url())]
+        one, two = (proxy.connect("app", newest_database) for proxy in proxies)
+        one.execute("create table t (v text)")
+        one.execute("insert into t values ('x1')")
+        values(two, QUERY)
+        assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
+        link.stall()
+        eventually(lambda: stats(proxies[0])["store_state"] == "degraded")
+        one.execute("update t set v = 'x2'")  # it is not even tried to announce it
+        assert values(two, QUERY) == ["x2"]
+        link.deliver()
+        end = time.monotonic() + OBSERVED
+        while time.monotonic() < end:
+            assert values(two, QUERY) == ["x2"]
+        link.heal()
+        await_hits_of(two, QUERY, 2)
+        await_hits_of(one, QUERY, 2)
+        for connection in (one, two):
+            connection.close()
 
 
 def test_a_cluster_is_a_store(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.shared.conftest import Start
 from tests.support.proxy import SERVICE, Proxy
+from tests.support.raw import eventually
 from tests.support.redis import RedisServer
 
 PATIENCE = 20.0
@@ -44,6 +45,17 @@ def await_hits(connection: Connection, query: str) -> list[object]:
             return found
         time.sleep(0.05)
     raise AssertionError(f"no hit, but {found}")
+
+
+def await_hits_of(connection: Connection, query: str, number: int) -> None:
+    """Ask until the answer is a hit; no answer on the way may have another number."""
+
+    def is_hit() -> bool:
+        (found,) = values(connection, query)
+        assert str(found)[1:] == str(number)
+        return str(found).startswith("#")
+
+    eventually(is_hit)
 
 
 @pytest.fixture(params=["eventual", "strict"])

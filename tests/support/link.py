@@ -75,6 +75,10 @@ class Link:
         """Pass nothing on, as a partition does: connections open and stay, and are silent."""
         self._do(self._set_flowing(False))
 
+    def deliver(self) -> None:
+        """Pass on what `stall` holds, and go on stalling: late packets, and no more of them."""
+        self._do(self._deliver())
+
     def cut(self) -> None:
         """Reset all connections and refuse new ones."""
         self._do(self._cut(refuse=True))
@@ -116,6 +120,10 @@ class Link:
             self._flowing.set()
         else:
             self._flowing.clear()
+
+    async def _deliver(self) -> None:
+        held, self._flowing = self._flowing, asyncio.Event()
+        held.set()
 
     async def _cut(self, *, refuse: bool) -> None:
         if refuse and self._server is not None:

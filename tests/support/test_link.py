@@ -131,6 +131,22 @@ def test_a_reset_spares_new_connections(link: Link) -> None:
         assert _ask(again, b"b") == b"b"
 
 
+def test_what_is_held_can_be_delivered_alone(link: Link) -> None:
+    with _connect(link) as one:
+        assert _ask(one, b"a") == b"a"
+        link.stall()
+        one.sendall(b"b")
+        one.settimeout(0.15)
+        with pytest.raises(TimeoutError):
+            one.recv(10)
+        link.deliver()  # to the other end, whose answer is held again
+        with pytest.raises(TimeoutError):
+            one.recv(10)
+        one.settimeout(10)
+        link.heal()
+        assert one.recv(10) == b"b"
+
+
 def test_a_stalled_link_can_be_cut(link: Link) -> None:
     with _connect(link) as one:
         assert _ask(one, b"a") == b"a"

@@ -49,6 +49,11 @@ class Times:
         return self.lease * 0.75
 
     @property
+    def lateness(self) -> float:
+        """How late the store may carry out what renews a lease; later it does not."""
+        return self.lease / 4
+
+    @property
     def silence(self) -> float:
         """After so long without contact, nobody serves any more what this process may change."""
         return self.lease + self.trust

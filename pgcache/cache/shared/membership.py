@@ -25,13 +25,14 @@ from pgcache.cache.shared.client import Reply, StoreChanged, StoreLost, Subscrip
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
 from pgcache.cache.shared.landings import Landings
+from pgcache.cache.shared.lease import Lease
 from pgcache.cache.shared.link import Health, Link, new_id
 from pgcache.cache.shared.members import parse_members
 
 log = structlog.get_logger("pgcache.store")
 
 _KEPT_MS: Final = 7 * 24 * 3600 * 1000  # an unused database's state is forgotten after a week
-_MAX_FORMER: Final = 8
+_MAX_FORMER: Final = 64
 
 
 History = tuple[object, ...]  # what tells a database, since its server started, from all others
@@ -71,7 +72,7 @@ class Membership:
         self._settled = False  # nobody may be writing unheard
         self._suspect = False
         self._unheard = False  # a write went ahead without being announced
-        self._confirmed = float("-inf")  # when the store last answered a beat
+        self.lease = Lease(link.times, link.clock)
         self._trusted_until = float("-inf")
         self._beats: dict[int, float] = {}
         self._number = 0
@@ -210,7 +211,9 @@ class Membership:
         while True:
             lost, self._unheard = self._unheard or was_changed, False
             try:
-                reply = await self.run(
+                told = await self.run("clock", [keys.state], patience=self.patience)
+                self.lease.tell(int(told[1]))
+                reply = await self._renew(
                     "join",
                     [keys.state, keys.channel],
                     ms(times.lease),
@@ -219,8 +222,8 @@ class Membership:
                     (b"s" if was_changed else b"u") if lost else b"",
                     secrets.token_bytes(16),
                     ms(times.quarantine),
+                    self.lease.ask(),
                     *self._former,
-                    patience=self.patience,
                 )
                 break
             except StoreChanged:
@@ -232,9 +235,16 @@ class Membership:
                 raise
         await self._become_member(keys, bytes(reply[1]))
 
+    async def _renew(self, name: str, keys: list[bytes], *arguments: Any) -> Reply:
+        """Run a script that renews the lease."""
+        reply = await self.run(name, keys, *arguments, patience=self.patience)
+        if reply[0] == b"late":
+            raise StoreLost("the store is too slow")
+        self.lease.answer()
+        return reply
+
     async def _become_member(self, keys: Keys, schema: bytes) -> None:
         self._era, self.schema = self.link.era, schema
-        self._confirmed = self.link.clock()
         await self._tell_again(keys)
         if self._unheard:
             raise StoreLost("a write went ahead while the store was being joined")
@@ -262,6 +272,8 @@ class Membership:
                 patience=self.patience,
             )
             lock.owner = self.id
+        if self._former:
+            await self.run("forget", [keys.state], *self._former, patience=self.patience)
 
     async def _live(self, keys: Keys, own: bytes, channel: Subscription) -> None:
         """Beat, and hear what the others say, until either fails."""
@@ -307,7 +319,7 @@ class Membership:
             self._number += 1
             sent = self._beats[self._number] = self.link.clock()
             leases = dict(self.leases)
-            reply = await self.run(
+            reply = await self._renew(
                 "beat",
                 [keys.state, own, *leases.values()],
                 ms(times.lease),
@@ -315,10 +327,9 @@ class Membership:
                 self._number,
                 _KEPT_MS,
                 self.link.configuration,
+                self.lease.ask(),
                 *leases,
-                patience=self.patience,
             )
-            self._confirmed = self.link.clock()
             self._look_around(keys, reply)
             if self.link.clock() - sent > times.lease:
                 raise StoreLost("the lease ran out")
@@ -335,6 +346,7 @@ class Membership:
     def _look_around(self, keys: Keys, reply: Reply) -> None:
         """Who else is there, and whether somebody may be writing unheard."""
         now, until = int(reply[2]), int(float(reply[3]))
+        self.lease.tell(now)
         others = [m for m in parse_members(bytes(reply[1])) if m.id != self.id]
         for other in others:
             self.link.compare(other.configuration)

@@ -15,6 +15,9 @@ A locked tag holds, instead of its token, ``L`` and the ids (24 characters) of i
 *replaces* the token (T-10). Giving up the last lock deletes the field. Tokens are 16 random bytes,
 so that no length can be taken for the other.
 
+A script that renews the caller's lease has to be carried out before a deadline: else one that was
+held up on its way would make a proxy look alive that has gone on without being heard since.
+
 Every script begins by asking whether the caller is a member. One that is not (its state was lost,
 or its lease ran out and somebody saw to its locks) is told so and does nothing. While another
 member's lease has run out, nothing is served or filled: it may be writing without being heard.
@@ -166,24 +169,33 @@ local function record_of(p, member)
   end
 end
 
+local function as_gone(p, member)
+  local record = record_of(p, member)
+  if not record then return p end
+  return without(p, member) .. member .. string.rep('0', 13) .. string.sub(record, 30)
+end
+
 local function ends(record) return tonumber(string.sub(record, 17, 29)) end
 
 local function tell(channel, kind, text) redis.call('SPUBLISH', channel, kind .. me .. text) end
 """
 
+# KEYS: state. ARGV: id. Asks nothing but the time.
+_CLOCK: Final = r"""
+return {'ok', string.format('%013d', now)}
+"""
+
 # KEYS: state, channel. ARGV: id, lease ms, pid, configuration, lost ('': nothing; 'u': writes went
-# unheard; 's': what was said to the last server), nonce (16), quarantine ms, the ids this process
-# had before
+# unheard; 's': what was said to the last server), nonce (16), quarantine ms, deadline, the ids this
+# process had before: they are gone, and their locks stand until it has told them again
 _JOIN: Final = r"""
+if now > tonumber(ARGV[8]) then return {'late'} end
 local lost = ARGV[5] ~= ''
 if ARGV[5] == 's' or redis.call('EXISTS', state) == 0 then
   redis.call('HSET', state, 'q', now + ARGV[7])
 end
 local p = redis.call('HGET', state, 'p') or ''
-for i = 8, #ARGV do
-  for _, owner in ipairs(owners_of(ARGV[i])) do release(owner) end
-  p = without(p, ARGV[i])
-end
+for i = 9, #ARGV do p = as_gone(p, ARGV[i]) end
 p = without(p, me) .. string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[4])
 redis.call('HSET', state, 'p', p)
 if lost then
@@ -196,9 +208,22 @@ end
 return {'ok', redis.call('HGET', state, '$')}
 """
 
+# KEYS: state. ARGV: id, the ids this process had before
+_FORGET: Final = r"""
+if standing() == 'gone' then return {'gone'} end
+local p = redis.call('HGET', state, 'p')
+for i = 2, #ARGV do
+  for _, owner in ipairs(owners_of(ARGV[i])) do release(owner) end
+  p = without(p, ARGV[i])
+end
+redis.call('HSET', state, 'p', p)
+return {'ok'}
+"""
+
 # KEYS: state, own channel, leases… ARGV: id, lease ms, pid, number of the beat, days to keep in
-# ms, configuration, fences…
+# ms, configuration, deadline, fences…
 _BEAT: Final = r"""
+if now > tonumber(ARGV[7]) then return {'late'} end
 local p = redis.call('HGET', state, 'p')
 local record = record_of(p, me)
 if not record or ends(record) == 0 then return {'gone'} end
@@ -206,9 +231,9 @@ local mine = string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[6]
 p = without(p, me) .. mine
 redis.call('HSET', state, 'p', p)
 redis.call('PEXPIRE', state, ARGV[5])
-for i = 7, #ARGV do
-  local lease = redis.call('GETRANGE', KEYS[i - 4], 0, 15)
-  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 4], ARGV[2]) end
+for i = 8, #ARGV do
+  local lease = redis.call('GETRANGE', KEYS[i - 5], 0, 15)
+  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 5], ARGV[2]) end
 end
 redis.call('SPUBLISH', KEYS[2], 'b' .. me .. ARGV[4])
 return {'ok', p, string.format('%013d', now), redis.call('HGET', state, 'q') or '0'}
@@ -354,16 +379,15 @@ for i = 3, #ARGV do
   local tags = release(ARGV[i])
   if tags then tell(KEYS[2], 'm', tags) end
 end
-p = without(p, ARGV[2])
-if record and #owners_of(ARGV[2]) > 0 then
-  p = p .. string.sub(record, 1, 16) .. string.rep('0', 13) .. string.sub(record, 30)
-end
+if #owners_of(ARGV[2]) > 0 then p = as_gone(p, ARGV[2]) else p = without(p, ARGV[2]) end
 redis.call('HSET', state, 'p', p)
 return {'ok'}
 """
 
 _BODIES: Final = {
+    "clock": _CLOCK,
     "join": _JOIN,
+    "forget": _FORGET,
     "beat": _BEAT,
     "leave": _LEAVE,
     "fetch": _FETCH,

@@ -80,6 +80,8 @@ class Space(Membership):
         that this process may change. Never raises."""
         while is_wanted():
             keys = self.keys
+            if self._joined and not self.is_joined:
+                self.lose("the server has changed")  # another database's part was told so
             if self.is_joined and keys is not None:
                 name, arguments = build()
                 member = self.id
@@ -101,13 +103,15 @@ class Space(Membership):
 
     async def _joined_before_silence(self) -> bool:
         """Wait until joined, or until nobody serves any more what this process may change."""
-        if self._era == -1:  # it never was: a first attempt is underway
-            left = 0.0 if self._attempted.is_set() else self.link.times.lease
-        else:
-            left = self._confirmed + self.link.times.silence - self.link.clock()
-        if left <= 0:
-            return False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(left):
-                await self._joining.wait()
-        return self._joining.is_set() or self._entering is not None
+        link = self.link
+        first = link.clock() + link.times.lease  # a first attempt may be underway
+        while not (self._joining.is_set() or self._entering is not None):
+            left = self.lease.silence_left
+            if self._era == -1 and not self._attempted.is_set():
+                left = max(left, first - link.clock())
+            if left <= 0:
+                return False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._joining.wait()
+        return True
