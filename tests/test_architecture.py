@@ -29,7 +29,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "cache/shared/client.py": ("shared", "talks to real servers"),
     "cache/shared/link.py": ("shared", "whole proxies that share a store"),
     "cache/shared/lookup.py": ("shared", "whole proxies that share a store"),
-    "cache/shared/scripts.py": ("shared", "run by real servers"),
+    "cache/shared/lua.py": ("cache/shared", "part of every script"),
     "cache/shared/burial.py": ("shared", "whole proxies that share a store"),
     "cache/shared/membership.py": ("shared", "whole proxies that share a store"),
     "cache/shared/space.py": ("shared", "whole proxies that share a store"),

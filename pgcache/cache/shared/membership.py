@@ -19,8 +19,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from pgcache.cache.shared.beats import Beats
 from pgcache.cache.shared.burial import bury
-from pgcache.cache.shared.channel import Beat, Landed, Moved, Redefined, parse_message
+from pgcache.cache.shared.channel import Landed, Moved, Redefined, parse_message
 from pgcache.cache.shared.client import Reply, StoreChanged, StoreLost, Subscription
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
@@ -73,9 +74,7 @@ class Membership:
         self._suspect = False
         self._unheard = False  # a write went ahead without being announced
         self.lease = Lease(link.times, link.clock)
-        self._trusted_until = float("-inf")
-        self._beats: dict[int, float] = {}
-        self._number = 0
+        self._beats = Beats(link.times)
         self._wake = asyncio.Event()  # something has changed: beat at once
         self._entering: asyncio.Event | None = None  # an attempt is underway: wait for its end
         self._attempted = asyncio.Event()  # the first attempt to join is over
@@ -100,7 +99,7 @@ class Membership:
 
     def is_trusted(self, now: float) -> bool:
         """Whether the memory tier holds what the store does, as far as anybody was told."""
-        return self._trusted_until > now and self._settled and self.is_joined
+        return self._beats.trusted_until > now and self._settled and self.is_joined
 
     def meet(self, history: History) -> None:
         """The origin's history is known: take part in what is said about it (S-15)."""
@@ -303,7 +302,7 @@ class Membership:
             elif isinstance(message, Landed):
                 self.landings.land(message)
             else:
-                self._heard_back(message)
+                self._beats.hear(message.number)
 
     def redefined(self, token: bytes, *, is_own: bool = False) -> None:
         """The definitions' token is this one now."""
@@ -316,15 +315,14 @@ class Membership:
         times = self.link.times
         while True:
             self._wake.clear()
-            self._number += 1
-            sent = self._beats[self._number] = self.link.clock()
+            sent = self.link.clock()
             leases = dict(self.leases)
             reply = await self._renew(
                 "beat",
                 [keys.state, own, *leases.values()],
                 ms(times.lease),
                 self.link.life_pid(),
-                self._number,
+                self._beats.send(sent),
                 _KEPT_MS,
                 self.link.configuration,
                 self.lease.ask(),
@@ -338,9 +336,9 @@ class Membership:
                     await self._wake.wait()
             if not self.is_joined:
                 raise StoreLost("an announcement was not heard, or the server has changed")
-            if len(self._beats) * times.beat > times.silence:
+            if self._beats.is_silent:
                 raise StoreLost("beats are not heard back")
-            if self.link.clock() >= self._trusted_until:
+            if self.link.clock() >= self._beats.trusted_until:
                 self.generations.touch()  # the fast lane asks nobody else
 
     def _look_around(self, keys: Keys, reply: Reply) -> None:
@@ -363,13 +361,6 @@ class Membership:
         if absent or gone:
             self.link.background(bury(self, keys, [*absent, *gone], now))
 
-    def _heard_back(self, beat: Beat) -> None:
-        sent = self._beats.get(beat.number)
-        for number in [n for n in self._beats if n <= beat.number]:
-            del self._beats[number]
-        if sent is not None:
-            self._trusted_until = max(self._trusted_until, sent + self.link.times.trust)
-
     def look_again(self) -> None:
         """Beat at once."""
         self._wake.set()
@@ -386,8 +377,7 @@ class Membership:
             self.link.counts.losses += 1
         self._joined = self._settled = False
         self._joining.clear()
-        self._trusted_until = float("-inf")
-        self._beats.clear()
+        self._beats.forget()
         self.landings.give_up()
         self.leases.clear()
         self.generations.touch()

@@ -1,0 +1,201 @@
+"""What Redis does in one step, done by a real one: membership, locks, fills."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from pgcache.cache.shared.keys import build_keys
+from pgcache.cache.shared.members import Member, parse_members
+from pgcache.cache.shared.scripts import build_scripts
+from tests.support.redis import Redises
+
+A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
+KEYS = build_keys("pgcache", "database")
+LEASE = 60_000
+QUARANTINE = 90_000
+
+
+class Desk:
+    """Runs scripts as whoever it is told."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self._scripts = build_scripts("tests")
+
+    def run(self, name: str, keys: list[bytes], *arguments: Any) -> list[Any]:
+        """One script's answer."""
+        script = self._scripts[name]
+        answer: Any = self.client.eval(script.text.decode(), len(keys), *keys, *arguments)
+        assert isinstance(answer, list)
+        return answer
+
+    def now(self) -> int:
+        """The server's clock in ms."""
+        return int(self.run("clock", [KEYS.state], A)[1])
+
+    def join(
+        self, who: bytes, *former: bytes, lease: int = LEASE, lost: str = "", late: int = 0
+    ) -> bytes:
+        """Have somebody join; his answer."""
+        deadline = self.now() + 10_000 - late
+        found = self.run(
+            "join", [KEYS.state, KEYS.channel], who, lease, 7, "00c0ffee", lost, who, QUARANTINE,
+            deadline, *former,
+        )  # fmt: skip
+        return bytes(found[0])
+
+    def beat(self, who: bytes, *, lease: int = LEASE, late: int = 0) -> bytes:
+        """A sign of life."""
+        deadline = self.now() + 10_000 - late
+        own = KEYS.channel + b":" + who
+        return bytes(
+            self.run("beat", [KEYS.state, own], who, lease, 7, 1, LEASE, "00c0ffee", deadline)[0]
+        )
+
+    def settle(self) -> None:
+        """The quarantine of a new state is over."""
+        self.client.hdel(KEYS.base + b"state", "q")
+
+    def members(self) -> dict[bytes, Member]:
+        """All of them by id."""
+        packed: Any = self.client.hget((KEYS.base + b"state").decode(), "p")
+        return {member.id: member for member in parse_members(packed)}
+
+    def fetch(self, who: bytes, tag: bytes = b"r1") -> list[Any]:
+        """Ask for leave to fill; all share the definitions' token of A."""
+        keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e")]
+        return self.run(
+            "fetch", keys, who, secrets.token_bytes(12), A, 0, LEASE, "e", b"", LEASE, b"", tag
+        )
+
+    def lock(self, who: bytes, tag: bytes = b"r1") -> bytes:
+        """Lock a tag as the owner of number 1."""
+        found = self.run("lock", [KEYS.state, KEYS.channel], who, who + b"-0000001", 42, tag)
+        return bytes(found[0])
+
+
+@pytest.fixture(scope="module")
+def server(redises: Redises) -> Iterator[redis.Redis]:
+    made = redises.server()
+    client = redis.Redis(made.host, made.port)
+    yield client
+    client.close()
+    redises.discard(made)
+
+
+@pytest.fixture
+def desk(server: redis.Redis) -> Desk:
+    server.flushall()
+    return Desk(server)
+
+
+def test_T14_an_empty_state_is_not_used_at_once(desk: Desk) -> None:
+    assert desk.join(A) == b"ok"
+    assert desk.fetch(A) == [b"absent"]
+    desk.settle()
+    assert desk.fetch(A)[0] == b"miss"
+
+
+def test_T13_nor_is_one_of_another_server(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    before = desk.fetch(A)[1]
+    assert desk.join(B, lost="s") == b"ok"
+    assert desk.fetch(A) == [b"absent"]
+    desk.settle()
+    assert desk.fetch(A)[0] == b"schema"  # everything has moved, the definitions too
+    assert desk.join(A) == b"ok"
+    assert before not in desk.fetch(A)
+
+
+def test_T14_what_renews_a_lease_comes_in_time_or_not_at_all(desk: Desk) -> None:
+    assert desk.join(A, late=20_000) == b"late"
+    assert desk.client.dbsize() == 0
+    desk.join(A)
+    before = desk.members()
+    assert desk.beat(A, late=20_000) == b"late"
+    assert desk.members() == before
+    assert desk.beat(A) == b"ok"
+    assert desk.members()[A].until >= before[A].until
+
+
+def test_T14_nothing_is_served_while_a_member_is_absent(desk: Desk) -> None:
+    desk.join(A)
+    desk.join(B, lease=-1)
+    desk.settle()
+    assert desk.fetch(A) == [b"absent"]
+    assert desk.beat(B) == b"ok"
+    assert desk.fetch(A)[0] == b"miss"
+
+
+def test_strangers_do_nothing(desk: Desk) -> None:
+    desk.join(A)
+    assert desk.fetch(B) == [b"gone"]
+    assert desk.lock(B) == b"gone"
+    assert desk.beat(B) == b"gone"
+    assert set(desk.members()) == {A}
+
+
+def test_T10_a_locked_tag_is_neither_served_nor_filled(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    before = desk.fetch(A)[1]
+    assert desk.lock(A) == b"ok"
+    assert desk.fetch(A) == [b"locked"]
+    assert desk.fetch(A, b"r2")[0] == b"miss"
+    desk.run("unlock", [KEYS.state, KEYS.channel], A, A + b"-0000001", b"r1")
+    assert desk.fetch(A)[1] != before
+
+
+def test_T10_who_joins_anew_keeps_his_locks_until_they_are_told_again(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    desk.lock(A)
+    assert desk.join(B, A) == b"ok"
+    assert desk.members()[A].is_gone
+    assert desk.beat(A) == desk.lock(A) == b"gone"  # sent before, carried out now
+    assert desk.fetch(B) == [b"locked"]
+    desk.lock(B)
+    assert desk.run("forget", [KEYS.state], B, A) == [b"ok"]
+    assert set(desk.members()) == {B}
+    assert desk.fetch(B) == [b"locked"]
+    desk.run("unlock", [KEYS.state, KEYS.channel], B, B + b"-0000001", b"r1")
+    assert desk.fetch(B)[0] == b"miss"
+
+
+def test_T10_the_locks_of_who_is_gone_are_given_up_one_by_one(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    desk.lock(A)
+    channel = [KEYS.state, KEYS.channel]
+    desk.join(B)
+    assert desk.run("clear", channel, B, A) == [b"back"]  # it lives
+    desk.beat(A, lease=-1)
+    assert desk.fetch(B, b"r2") == [b"absent"]
+    owner, record = desk.run("locks", [KEYS.state], B, A)[1:]
+    assert (owner, int(record[:10])) == (A + b"-0000001", 42)
+    assert desk.run("clear", channel, B, A) == [b"ok"]  # its backend still works
+    assert desk.members()[A].is_gone
+    assert desk.fetch(B, b"r2")[0] == b"miss"
+    assert desk.fetch(B) == [b"locked"]
+    assert desk.run("clear", channel, B, A, owner) == [b"ok"]
+    assert set(desk.members()) == {B}
+    assert desk.fetch(B)[0] == b"miss"
+
+
+def test_T11_a_fill_is_a_compare_and_set(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    vector = desk.fetch(A)[1]
+    keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e"), KEYS.channel]
+    fill = ("fill", keys, A, b"", LEASE, 0, vector, b"before", b"after", b"r1")
+    assert desk.run(*fill) == [b"stored"]
+    desk.client.delete(KEYS.entry(b"e").decode())
+    desk.run("move", [KEYS.state, KEYS.channel], A, b"", b"r1")
+    assert desk.run(*fill) == [b"moved"]
+    assert desk.client.exists(KEYS.entry(b"e").decode()) == 0
