@@ -23,7 +23,7 @@ from pgcache.proxy.state import State
 from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.model import Script
 from pgcache.wire import codes
-from pgcache.wire.batches import cut_questions
+from pgcache.wire.batches import Question, cut_questions
 from pgcache.wire.messages import Bind, Execute, Parse, parse_parse
 
 _NO_GENERATIONS = Generations()
@@ -34,6 +34,8 @@ _PORTAL_NAME = STATEMENT_NAME - 1
 _READY_SIZE: Final = len(codes.MSG_READY[codes.IDLE])
 # Bytes of answers to one chunk.
 _MAX_BATCH: Final = 256 * 1024
+# Bytes of questions whose Sync is to come.
+_MAX_KEPT: Final = 64 * 1024
 
 
 class FastLane:
@@ -45,11 +47,13 @@ class FastLane:
         "_counters",
         "_data",
         "_epoch",
+        "_gatherer",
         "_generations",
         "_lane",
         "_named",
         "_parsed",
         "_played",
+        "_questions",
         "_state",
         "_unnamed",
         "_version",
@@ -60,8 +64,10 @@ class FastLane:
         "is_pipelined",
     )
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, gatherer: Gatherer) -> None:
         self._state = state
+        self._gatherer = gatherer
+        self._questions: list[Question] = []  # of a pipeline, in what the gatherer has kept
         self._clock = state.engine.clock
         self._counters = state.engine.counters
         self.express = Express(state)
@@ -116,50 +122,64 @@ class FastLane:
         """
         if self._version != self._generations.version and not self.open():
             return None
-        turn = self._find(data)
+        turn = None if self._questions else self._find(data)
         if turn is None:
-            return self._answer_batch(data) if self.is_pipelined else None
+            return self._answer_pipeline(data) if self.is_pipelined else None
+        self._count(turn)
+        self._played = turn
+        self._data = data
+        return turn.answer
+
+    def _answer_pipeline(self, data: bytes) -> bytes | None:
+        """The same for several turns, in one chunk or in some: all of them, or none.
+
+        b'' while the Sync is to come. Until then nothing is looked up, because nothing is due.
+        """
+        questions, gatherer = self._questions, self._gatherer
+        found = None
+        if cut_questions(data, questions):
+            if questions and not questions[-1].is_ready:
+                if len(gatherer.kept) + len(data) <= _MAX_KEPT:
+                    gatherer.kept += data
+                    return b""
+            elif gatherer.kept or len(questions) != 1:
+                found = self._find_all(questions)
+        if found is None:
+            if not gatherer.kept:
+                questions.clear()
+            return None
+        gatherer.kept = b""
+        questions.clear()
+        pieces = []
+        for turn, question in found:
+            self._count(turn)
+            self._played, self._data = turn, question.turn
+            pieces.append(turn.answer if question.is_ready else turn.answer[:-_READY_SIZE])
+        return b"".join(pieces)
+
+    def _count(self, turn: Turn) -> None:
         turn.entry.hits += 1
         counters = self._counters
         counters.hits += 1
         counters.hit_rows += turn.rows
         counters.hit_bytes += turn.size
-        self._played = turn
-        self._data = data
         if turn.parse is not None:
             self._unnamed = turn.parse
             self._parsed = self._epoch
-        return turn.answer
 
-    def _answer_batch(self, data: bytes) -> bytes | None:
-        """The same for several turns in one chunk: all of them, or none."""
-        questions = cut_questions(data)
-        if len(questions) < 2:
-            return None
-        found: list[tuple[Turn, bytes]] = []
-        pieces: list[bytes] = []
+    def _find_all(self, questions: list[Question]) -> list[tuple[Turn, Question]] | None:
+        """The turns that the questions are, None where one of them may not be answered now."""
+        found = []
         room = _MAX_BATCH
-        for question, is_ready in questions:
-            turn = self._find(question)
+        for question in questions:
+            turn = self._find(question.turn)
             if turn is None:
                 return None
-            found.append((turn, question))
-            answer = turn.answer
-            pieces.append(answer if is_ready else answer[:-_READY_SIZE])
-            room -= len(answer)
+            room -= len(turn.answer)
             if room < 0:
                 return None  # whether the client reads it all is for the slow lane to see
-        counters = self._counters
-        counters.hits += len(found)
-        for turn, _question in found:
-            turn.entry.hits += 1
-            counters.hit_rows += turn.rows
-            counters.hit_bytes += turn.size
-            if turn.parse is not None:
-                self._unnamed = turn.parse
-                self._parsed = self._epoch
-        self._played, self._data = found[-1]
-        return b"".join(pieces)
+            found.append((turn, question))
+        return found
 
     def _find(self, data: bytes) -> Turn | None:
         """The turn that ``data`` is, if it may be answered now. HOT PATH."""
@@ -206,6 +226,8 @@ class FastLane:
 
         HOT PATH. Only while ``is_open``, and only what ``answer`` has no answer to.
         """
+        if self._questions:
+            return False
         if self._played is not None or self._unnamed is not None:
             self.close()
         if not self.express.takes(data):
@@ -287,6 +309,7 @@ class FastLane:
     def close(self) -> None:
         """The slow lane takes over: bring the state to where the last turn left the client."""
         self.is_open = False
+        self._questions.clear()
         state = self._state
         parse, self._unnamed = self._unnamed, None
         if parse is not None:

@@ -133,10 +133,10 @@ class Remnant:
         self._client = client
         state = self._state = session.state
         state.is_cut_off = True
-        fast = FastLane(state)
+        self._gatherer = Gatherer()
+        fast = FastLane(state, self._gatherer)
         fast.is_enabled = False  # nothing that is answered now is proved for later
         self._answers = Answers(state, client, fast)
-        self._gatherer = Gatherer()
 
     def answer(self, data: bytes) -> bool:
         """Answer what the client sent; False at the first that needs the origin.

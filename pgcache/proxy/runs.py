@@ -86,12 +86,14 @@ class Run:
 class Gatherer:
     """Cuts a client's bytes into runs.
 
-    A run that grows beyond a bound without a boundary is given as it is.
+    A run that grows beyond a bound without a boundary is given as it is. ``kept``: bytes before
+    those that are fed next, not read so far, because that may never be needed.
     """
 
-    __slots__ = ("_frames", "_known", "_run", "_size")
+    __slots__ = ("_frames", "_known", "_run", "_size", "kept")
 
     def __init__(self) -> None:
+        self.kept = b""
         self._frames = ClientFrames()
         self._known: dict[bytes, list[Message]] = {}  # short runs that came as one chunk
         self._run: Run | None = None
@@ -100,10 +102,12 @@ class Gatherer:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is waiting for its rest."""
-        return self._run is None and self._frames.at_boundary
+        return self._run is None and self._frames.at_boundary and not self.kept
 
     def feed(self, data: bytes) -> Iterator[Run]:
         """Yield the runs that ``data`` completes. Raises ProtocolViolation."""
+        if self.kept:
+            data, self.kept = self.kept + data, b""
         if self.is_empty:
             known = self._known.get(data)
             if known is not None:
@@ -143,6 +147,8 @@ class Gatherer:
 
     def flush(self) -> Iterator[Run]:
         """Yield what has been gathered without a boundary."""
+        if self.kept:
+            yield from self.feed(b"")
         if self._run is not None:
             run, self._run = self._run, None
             yield run

@@ -89,7 +89,7 @@ class Session:
         self._full = False  # the client does not read what it has got
         self._gone = False  # the client is: what it sent before still goes on, nothing is served
         self._is_sent = False  # what is being accounted for was sent before
-        self._fast = self._fast_lanes(state)
+        self._fast = self._fast_lanes(state, self.gatherer)
         self._answers = Answers(state, client, self._fast)
         # the turn
         self._runs: deque[Run] = deque()  # waiting to be decided

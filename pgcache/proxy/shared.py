@@ -25,7 +25,7 @@ from pgcache.proxy.flow import Peer, Then
 from pgcache.proxy.joining import MAX_ATTEMPTS, Joiner
 from pgcache.proxy.lane import UNKNOWN, Lane, Turn
 from pgcache.proxy.recipe import Proof
-from pgcache.proxy.runs import Run
+from pgcache.proxy.runs import Gatherer, Run
 from pgcache.proxy.session import Session
 from pgcache.proxy.state import State
 from pgcache.proxy.valve import Valve
@@ -40,8 +40,8 @@ class SharedFastLane(FastLane):
 
     __slots__ = ("_awaited", "_confirmed")
 
-    def __init__(self, state: State) -> None:
-        super().__init__(state)
+    def __init__(self, state: State, gatherer: Gatherer) -> None:
+        super().__init__(state, gatherer)
         self._awaited: Entry | None = None
         self._confirmed: Entry | None = None
 
@@ -67,9 +67,9 @@ class SharedFastLane(FastLane):
         awaited, self._awaited = self._awaited, None
         return awaited
 
-    def _answer_batch(self, data: bytes) -> bytes | None:
+    def _answer_pipeline(self, data: bytes) -> bytes | None:
         awaited = self._awaited
-        answer = super()._answer_batch(data)
+        answer = super()._answer_pipeline(data)
         if answer is None:
             self._awaited = awaited  # of several strict turns the slow lane asks
         return answer

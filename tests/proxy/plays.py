@@ -123,18 +123,24 @@ QUESTIONS = (
 )
 
 
-def _in_one_chunk(questions: Sequence[tuple[bytes, bool]], end: bytes) -> bytes:
+def _in_one_chunk(questions: Sequence[tuple[bytes, bool]]) -> bytes:
     """A pipeline: questions with a Sync of their own, or (False) without it."""
     *before, (last, _) = questions
     parts = [turn if is_synced else turn.removesuffix(frames.SYNC) for turn, is_synced in before]
-    tail = last if last[:1] == b"Q" else last.removesuffix(frames.SYNC) + end
-    return b"".join(parts) + tail
+    return b"".join(parts) + last
 
 
 BATCHES = st.builds(
     _in_one_chunk,
     st.lists(st.tuples(QUESTIONS, st.booleans()), min_size=2, max_size=5),
-    st.sampled_from([frames.SYNC, frames.SYNC, frames.SYNC, frames.FLUSH]),
+)
+PIECES_OF_PIPELINES = st.builds(
+    lambda questions, flush: [
+        *(turn.removesuffix(frames.SYNC) for turn in questions),
+        *((frames.SYNC, frames.FLUSH) if flush else (frames.SYNC,)),
+    ],
+    st.lists(QUESTIONS.filter(lambda turn: turn[:1] != b"Q"), min_size=1, max_size=4),
+    st.booleans(),
 )
 TURNS = (
     SIMPLE
@@ -165,6 +171,26 @@ STEPS = st.lists(
     min_size=1,
     max_size=14,
 )
+
+SETUP = [
+    Step(who, parse(name, sql) + frames.SYNC)
+    for who in (0, 1)
+    for name, sql in (("s1", READS[0]), ("s2", VALUED))
+]
+"""What makes the named statements above executable."""
+
+
+def _in_pieces(who: int, chunks: list[bytes], times: int) -> list[Step]:
+    return [Step(who, chunk) for chunk in chunks] * times
+
+
+CHOPPED = st.lists(
+    st.builds(_in_pieces, st.integers(0, 1), PIECES_OF_PIPELINES, st.sampled_from([1, 3, 4]))
+    | st.builds(lambda step: [step], st.builds(Step, st.integers(0, 1), BATCHES | SIMPLE)),
+    min_size=1,
+    max_size=8,
+).map(lambda parts: [*SETUP, *(step for part in parts for step in part)])
+"""Steps of which some are a question of a pipeline, as libpq sends it when it is asked."""
 
 
 def play_directly(steps: Sequence[Step]) -> list[bytes]:

@@ -320,3 +320,80 @@ async def test_W43_a_pipeline_with_too_long_answers_is_not_answered_at_once(
     line.session._fast.is_pipelined = True
     assert line.session._fast.answer(HERE * 2) is not None
     assert line.session._fast.answer(HERE * 8) is None
+
+
+def chopped(*turns: bytes) -> list[bytes]:
+    """The same as libpq may send it: each question when it is asked, the Sync and a Flush later."""
+    return [*(turn.removesuffix(SYNC) for turn in turns), SYNC, FLUSH]
+
+
+async def test_a_pipeline_may_come_in_pieces(rig: Rig, line: Line) -> None:
+    line.says(parse("s", READ), SYNC)
+    for _ in range(3):
+        for piece in chopped(HERE, NAMED, THERE):
+            line.says(piece)
+    line.heard()
+    line.asked()
+    for piece in chopped(HERE, NAMED, THERE)[:-2]:
+        line.says(piece)
+        assert line.heard() == b""
+    assert line.session.gatherer.kept
+    line.says(SYNC)
+    line.hears(f"1 2 {ROWS} 2 D(one) D(two) C(SELECT_2) 1 2 T(v) D(u) C(SELECT_1) Z(I)")
+    line.says(FLUSH)
+    line.says(HERE)
+    assert is_open(line)
+    line.hears(f"1 2 {ANSWER}")
+    assert line.asked() == ""
+
+
+@pytest.mark.parametrize("last", [FLUSH, query("insert into t values ('x')"), SYNC[:3]])
+async def test_W40_what_was_kept_goes_before_whatever_comes_then(line: Line, last: bytes) -> None:
+    for _ in range(3):
+        line.says(joined(HERE, THERE))
+    line.heard()
+    line.asked()
+    line.says(HERE.removesuffix(SYNC))
+    line.says(last)
+    if last == FLUSH:
+        line.hears(f"1 2 {ROWS}")
+        last = b""
+    line.says(SYNC[len(last) :] if last in SYNC else b"", THERE)
+    found = words(line.heard())
+    assert found[-6:] == ["1", "2", "T(v)", "D(u)", "C(SELECT_1)", "Z(I)"]
+    assert line.session.gatherer.is_empty
+
+
+async def test_W44_a_client_that_leaves_has_said_what_was_kept(line: Line) -> None:
+    for _ in range(3):
+        line.says(joined(HERE, THERE))
+    line.asked()
+    line.says(HERE.removesuffix(SYNC))
+    assert line.session.gatherer.kept
+    line.session.client_gone()
+    assert line.session.gatherer.is_empty
+    assert line.asked() == "PBDE"
+
+
+async def test_W58_others_between_the_pieces_close_it(rig: Rig, line: Line) -> None:
+    for _ in range(3):
+        line.says(joined(HERE, THERE))
+    line.heard()
+    line.asked()
+    line.says(HERE.removesuffix(SYNC))
+    rig.line().says(query("insert into t values ('x')"))
+    line.origin.say(message("S", b"TimeZone\0Asia/Tokyo\0"))
+    line.heard()
+    line.says(SYNC)
+    line.hears("1 2 T(v) D(one) D(two) D(x) C(SELECT_3) Z(I)")
+
+
+async def test_a_pipelining_session_still_sends_on_at_once(line: Line) -> None:
+    for _ in range(3):
+        line.says(joined(HERE, THERE))
+    for turn in (query("begin"), query("commit"), query("begin"), query("commit")):
+        line.heard()
+        line.says(turn)
+    line.origin.is_held = True
+    line.says(query("begin"))
+    assert line.session._fast.express.underway is not None

@@ -13,7 +13,7 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
 from pgcache.proxy.lane import Lanes, Turn
 from tests.proxy.backend import Backend, World
-from tests.proxy.plays import STEPS, TURNS, Step, play, play_directly
+from tests.proxy.plays import CHOPPED, STEPS, TURNS, Step, play, play_directly
 from tests.proxy.rig import Rig, whole_run, words
 from tests.support.frames import SYNC, bind, describe_request, execute, parse, query
 from tests.wire.cutting import CUTS, pieces_of
@@ -44,6 +44,21 @@ def test_P1_clients_hear_what_the_origin_would_say(steps: list[Step]) -> None:
         assert words(by_slow) == wanted, step
         assert by_fast == by_slow, step
     assert counted_fast == counted
+
+
+@CALM
+@given(CHOPPED)
+def test_P1_also_of_pipelines_that_come_in_pieces(steps: list[Step]) -> None:
+    expected = play_directly(steps)
+    (slow, counted), (fast, counted_fast) = played(steps, fast=False), played(steps, fast=True)
+    assert fast == slow
+    assert counted_fast == counted
+    for who in (0, 1):  # the origin need not wait for the Sync with its answers, and does not here
+        whole, wanted = (
+            b"".join(said for step, said in zip(steps, heard, strict=True) if step.who == who)
+            for heard in (slow, expected)
+        )
+        assert words(whole) == words(wanted)
 
 
 @pytest.mark.parametrize("sql", ["select 1", "select v from t", "begin", "commit", "rollback"])
