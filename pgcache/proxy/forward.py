@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pgcache.cache.entry import Entry
 from pgcache.catalog.model import EVERYTHING
 from pgcache.errors.reasons import Reason
 from pgcache.policy.effects import NO_EFFECTS, Effects
@@ -321,7 +320,7 @@ class Forwarder:
                 pieces.append(_CLOSE_UNNAMED_PORTAL)
         if portal is None or portal.entry is None or portal.prepared is None:
             return
-        if not self._gives_the_same(portal, portal.entry):
+        if not naming.gives_the_same(state, portal, portal.entry):
             return  # the origin knows none of that name: an error, where rows could be wrong
         prepared = portal.prepared
         current = state.statements.get(prepared.name)
@@ -338,21 +337,11 @@ class Forwarder:
             pieces.append(build_execute(portal.name, portal.position))
         portal.spare, portal.entry = portal.entry, None
 
-    def _gives_the_same(self, portal: Portal, entry: Entry) -> bool:
-        """Whether the origin, which reads what is there by now, would give its rows (W-59)."""
-        state, prepared = self._state, portal.prepared
-        if prepared is None or (prepared.name and state.statements.get(prepared.name) != prepared):
-            return False  # its name means another statement there
-        if state.status == codes.FAILED:
-            return True  # which is nothing but an error
-        if portal.changes != state.changes:
-            return False
-        if not portal.position or state.database is None:
-            return True
-        return entry.is_live(state.database.generations, state.engine.clock())
-
     def _realise_named(self, statements: Sequence[Statement], pieces: list[bytes]) -> None:
-        """Make real what SQL is about to name: every portal is a cursor (W-73)."""
+        """Make real what SQL is about to name: every portal is a cursor (W-73).
+
+        And what it may not change while a portal of the same session reads it.
+        """
         state = self._state
         if state.status == codes.FAILED:
             return  # the origin refuses the statement, whatever it names
@@ -364,9 +353,14 @@ class Forwarder:
                 state.ledger.push(ledger.PARSE, prepared, internal=True)
                 pieces.append(build(codes.PARSE, named + b"\0\0\0\0"))
                 prepared.is_virtual = False
-        if state.portals and any(s.kind in naming.CURSORS for s in statements):
+        if not state.portals:
+            return
+        names = any(s.kind in naming.CURSORS for s in statements)
+        if names or any(naming.wants_alone(s) for s in statements):
             for portal in list(state.portals.values()):
-                if portal.name and portal.entry is not None:
+                # Made in a savepoint that is younger, it would not outlive that one's end.
+                outlives = names or portal.level == len(state.savepoints)
+                if portal.name and portal.entry is not None and outlives:
                     self._realise_portal(portal.name, portal, pieces)
 
     def _realise_portals_of(self, run: Run, pieces: list[bytes]) -> None:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pgcache.cache.entry import Entry
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import Turn
 from pgcache.sql.model import Kind, Script, Statement
+from pgcache.wire import codes
 from pgcache.wire.messages import Parse, Target
 
 Statements = tuple[Statement, ...]
@@ -27,6 +29,8 @@ UNKNOWN: Statements = (Statement(Kind.UNKNOWN),)
 # What may prepare or drop statements by SQL; known only once it has run.
 RENAMES = frozenset((Kind.PREPARE, Kind.DEALLOCATE, Kind.DISCARD, Kind.DO, Kind.CALL, Kind.UNKNOWN))
 CURSORS = frozenset((Kind.FETCH, Kind.CLOSE, Kind.DECLARE))
+# What PostgreSQL refuses on a table that an open portal of the same session reads (55006).
+_ALONE = frozenset((Kind.DDL, Kind.MAINTENANCE, Kind.REFRESH))
 # What SQL's PREPARE takes; by the protocol also a COMMIT can be prepared.
 _PLAIN = frozenset((Kind.SELECT, Kind.WRITE))
 
@@ -109,6 +113,25 @@ def fetched(state: State) -> Statements:
                 prepared = None if portal.doubtful or portal.previous else portal.prepared
                 found += UNKNOWN if prepared is None else _runs_of(prepared)
     return tuple([statement for statement in found if statement.kind is not Kind.FETCH])
+
+
+def wants_alone(statement: Statement) -> bool:
+    """Whether it may be refused on account of a portal that is open."""
+    return statement.kind in _ALONE or statement.verb == "TRUNCATE"
+
+
+def gives_the_same(state: State, portal: Portal, entry: Entry) -> bool:
+    """Whether the origin, which reads what is there by now, would give the entry's rows (W-59)."""
+    prepared = portal.prepared
+    if prepared is None or (prepared.name and state.statements.get(prepared.name) != prepared):
+        return False  # its name means another statement there
+    if state.status == codes.FAILED:
+        return True  # which is nothing but an error
+    if portal.changes != state.changes:
+        return False
+    if not portal.position or state.database is None:
+        return True
+    return entry.is_live(state.database.generations, state.engine.clock())
 
 
 def _may_be_older(item: Prepared | Portal, turn: Turn) -> bool:

@@ -7,7 +7,7 @@ Whether it is worth waiting for the origin's earlier answers, or has to wait for
 from __future__ import annotations
 
 from pgcache.proxy.decide import might_hit
-from pgcache.proxy.naming import CURSORS
+from pgcache.proxy.naming import CURSORS, wants_alone
 from pgcache.proxy.own import own_entry
 from pgcache.proxy.runs import Run
 from pgcache.proxy.state import State
@@ -87,11 +87,14 @@ def is_unsettled(state: State, run: Run) -> bool:
 
 
 def fetches_ahead(state: State, script: Script) -> bool:
-    """Whether ``script`` names cursors, of which some are only here, while answers are due.
+    """Whether ``script`` names cursors, or may be refused because of them, while answers are due.
 
-    To be made real they need a transaction that is known not to have failed (W-73).
+    Those that are only here need a transaction that is known not to have failed, to be made real
+    (W-73).
     """
-    if not state.ledger.owed or not any(s.kind in CURSORS for s in script.statements):
+    if not state.ledger.owed or not state.portals:
+        return False
+    if not any(s.kind in CURSORS or wants_alone(s) for s in script.statements):
         return False
     return any(_is_only_here(state, name) for name in state.portals if name)
 

@@ -162,3 +162,36 @@ def test_what_pgcache_itself_answers_can_be_prepared(client: RawClient) -> None:
         assert str(row[0]).startswith("pgcache; ")
     assert errors_of(client.query("deallocate own")) == []
     assert errors_of(client.ask(bind("", "own"), execute(""), SYNC)) == ["26000"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table kv add column w int",
+        "truncate kv",
+        "drop table kv",
+        "cluster kv using kv_pkey",
+        "reindex table kv",
+    ],
+)
+def test_W73_an_open_portal_keeps_its_own_session_from_changing_the_table(
+    client: RawClient, change: str
+) -> None:
+    _open_portal(client)
+    assert errors_of(client.query(change)) == ["55006"]
+    client.query("rollback")
+    _open_portal(client)
+    told = client.ask(parse("", change), bind("", ""), execute(""), SYNC)
+    assert errors_of(told) == ["55006"]
+    client.query("rollback")
+    # What is closed, or has another table, keeps nobody.
+    _open_portal(client)
+    assert errors_of(client.query("alter table other.kv add column w int")) == []
+    assert rows_of(client.ask(execute("p", 1), SYNC)) == OLD[:1]
+    client.query("savepoint s")
+    assert errors_of(client.query("create table also (i int)")) == []
+    client.query("rollback to s")
+    assert rows_of(client.ask(execute("p", 1), SYNC)) == OLD[1:]
+    client.query("close p")
+    assert errors_of(client.query(change)) == []
+    client.query("rollback")
