@@ -16,9 +16,9 @@ from pgcache.proxy import naming
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.probing import Probing
-from pgcache.proxy.runs import BOUNDARIES, EXTENDED, Message, Run
+from pgcache.proxy.runs import BOUNDARIES, EXTENDED, OWN_SYNC, Message, Run
 from pgcache.proxy.state import State
-from pgcache.proxy.turns import Execution, Turn
+from pgcache.proxy.turns import READS, Execution, Turn, is_read
 from pgcache.sql.model import Kind, Script, Statement
 from pgcache.wire import codes, ledger
 from pgcache.wire.messages import (
@@ -32,7 +32,6 @@ from pgcache.wire.messages import (
 )
 
 _ENDS = frozenset((Kind.COMMIT, Kind.PREPARE_TRANSACTION, Kind.COMMIT_PREPARED, Kind.UNKNOWN))
-_READS = frozenset((Kind.SELECT, Kind.SHOW, Kind.EXPLAIN))
 # What changes the search path or the role, or takes a change back.
 _SHIFTS = frozenset(
     (Kind.SET, Kind.RESET, Kind.DISCARD, Kind.COMMIT, Kind.ROLLBACK, Kind.ROLLBACK_TO)
@@ -190,7 +189,7 @@ class Forwarder:
             self._realise_portal(parsed.portal, portal, pieces)
         statements = naming.runs(portal, turn)
         unnamed = state.statements.get(b"")
-        if unnamed is not None and any(s.kind not in _READS for s in statements):
+        if unnamed is not None and any(s.kind not in READS for s in statements):
             # Made later, it would be parsed under other settings (W-56), or not at all.
             self._realise_statement(b"", unnamed, pieces)
         effects = tuple([self._account(turn, statement) for statement in statements])
@@ -225,10 +224,10 @@ class Forwarder:
     def _flush(self, _message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
         """Nothing is owed for a Flush."""
 
-    def _sync(self, _message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
+    def _sync(self, message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
         state = self._state
         turn = self._turn()
-        if state.ledger.push(ledger.SYNC, turn):
+        if state.ledger.push(ledger.SYNC, turn, internal=message is OWN_SYNC):
             state.group = None
 
     # -- accounting
@@ -277,8 +276,9 @@ class Forwarder:
         if shifts or (effects is not NO_EFFECTS and effects != NO_EFFECTS):
             state.changes += 1
         turn.renames = turn.renames or statement.kind in naming.RENAMES
-        if effects is not NO_EFFECTS or statement.kind not in _READS:
-            turn.reads_only = turn.reads_only and _is_read(statement, effects)
+        if effects is not NO_EFFECTS or statement.kind not in READS:
+            turn.reads_only = turn.reads_only and is_read(statement, effects)
+            turn.opens = turn.opens or statement.kind is Kind.BEGIN
         turn.pins = turn.pins or effects.pins
         writes, schema, database = effects.writes, effects.schema, state.database
         if statement.kind is Kind.COMMIT_PREPARED and database is not None:
@@ -383,11 +383,3 @@ _HANDLERS: dict[int, Callable[[Forwarder, Message, list[bytes], Capture | None],
     codes.FLUSH: Forwarder._flush,
     codes.SYNC: Forwarder._sync,
 }
-
-
-def _is_read(statement: Statement, effects: Effects) -> bool:
-    return (
-        statement.kind in _READS
-        and not effects.writes
-        and not (effects.schema or effects.taints or effects.temporary or effects.pins)
-    )

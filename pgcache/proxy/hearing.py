@@ -159,6 +159,8 @@ class Hearing:
         if internal:
             if isinstance(item, Probing):
                 item.finish()
+            elif isinstance(item, Turn):
+                self._filler.ready(item, status)  # the client's own Sync is still to come
             return b""
         turn = item.turn if isinstance(item, Execution) else item
         if isinstance(turn, Turn):

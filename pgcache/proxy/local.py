@@ -12,6 +12,7 @@ from pgcache.cache.entry import Entry
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.policy.key import formats_fit
 from pgcache.proxy import serve
+from pgcache.proxy.ahead import may_go_ahead
 from pgcache.proxy.chores import Chore, find_chore
 from pgcache.proxy.decide import Ask, ask, find, fits
 from pgcache.proxy.naming import make_prepared
@@ -44,19 +45,25 @@ class Missing(Exception):
 
 class LocalRun:
     """One attempt. After ``attempt``: ``pieces`` if it succeeded; else ``misses`` (questions
-    without an answer, by the index of their Bind) and ``refusal``, the first reason to pass."""
+    without an answer, by the index of their Bind) and ``refusal``, the first reason to pass.
+
+    ``ahead``: how many messages at the head are the origin's whatever the rest is; from the
+    beginning those that open a transaction, then also the Parse of a named statement.
+    """
 
     __slots__ = (
         "_described",
         "_landed",
         "_looks",
         "_marks",
+        "_opening",
         "_pending",
         "_portals",
         "_proofs",
         "_run",
         "_state",
         "_statements",
+        "ahead",
         "asked",
         "hits",
         "limits",
@@ -66,10 +73,13 @@ class LocalRun:
         "refused",
     )
 
-    def __init__(self, state: State, run: Run, landed: Entry | None = None) -> None:
+    def __init__(
+        self, state: State, run: Run, landed: Entry | None = None, opening: int = 0
+    ) -> None:
         self._state = state
         self._landed = landed
         self._run = run
+        self._opening = self.ahead = opening
         self._statements: dict[bytes, Prepared | None] = {}
         self._portals: dict[bytes, Portal | None] = {}
         self._pending: Prepared | None = None  # an unnamed Parse that no Bind has used yet
@@ -86,9 +96,9 @@ class LocalRun:
         self.refused: Script | None = None  # what it is about
 
     def attempt(self) -> bool:
-        """Whether the whole run has its answer in ``pieces``."""
+        """Whether the run, but for what has to go ahead, has its answer in ``pieces``."""
         possible = True
-        for index, message in enumerate(self._run.messages):
+        for index, message in enumerate(self._run.messages[self._opening :], self._opening):
             try:
                 self._message(index, message)
             except Missing:
@@ -140,7 +150,7 @@ class LocalRun:
     def _message(self, index: int, message: Message) -> None:
         kind, parsed = message.kind, message.parsed
         if kind == codes.PARSE and isinstance(parsed, Parse):
-            self._parse(parsed, message.raw)
+            self._parse(index, parsed, message.raw)
         elif kind == codes.BIND and isinstance(parsed, Bind):
             self._bind(index, parsed, message.raw)
         elif isinstance(parsed, Execute):
@@ -153,7 +163,7 @@ class LocalRun:
         elif kind not in (codes.SYNC, codes.FLUSH):
             raise Missing
 
-    def _parse(self, parsed: Parse, raw: bytes) -> None:
+    def _parse(self, index: int, parsed: Parse, raw: bytes) -> None:
         prepared = make_prepared(self._state, parsed, raw)
         prepared.is_virtual = True
         own = own_entry(self._state, prepared.script)
@@ -164,7 +174,10 @@ class LocalRun:
             # A named statement is always the origin's too (W-58); what it is bound to may be
             # recorded nevertheless.
             self._statements[parsed.name] = prepared
-            raise Missing
+            if index != self._opening or not may_go_ahead(self._state, self._run):
+                raise Missing
+            self.ahead = index + 1
+            return
         self._statements[parsed.name] = prepared
         if own is None:
             self._pending = prepared
@@ -240,7 +253,8 @@ class LocalRun:
 
     def _dies_here(self) -> bool:
         """Whether all portals of this run end with it."""
-        return self._run.kind == codes.SYNC and self._state.status == codes.IDLE
+        ends = self._run.kind == codes.SYNC and self._state.status == codes.IDLE
+        return ends and not self._opening
 
     def _portal(self, name: bytes) -> Portal:
         portal = self._portals[name] if name in self._portals else self._state.portals.get(name)

@@ -198,7 +198,7 @@ class Remnant:
 
     def _extended(self, run: Run) -> bool:
         local = LocalRun(self._state, run)
-        if not local.attempt():
+        if not local.attempt() or local.ahead:
             return False
         local.commit()
         for entry, shared in local.hits:

@@ -18,15 +18,15 @@ from pgcache.wire.messages import Bind, Execute, Parse, Target
 _LONGEST_QUESTION = len("PBDES")
 
 
-def might_serve(state: State, run: Run) -> bool:
-    """Whether ``run`` could have its answers here, by the look of it.
+def might_serve(state: State, run: Run, opening: int) -> bool:
+    """Whether ``run`` could have its answers here, by the look of it, but for its ``opening``.
 
     If so, earlier answers of the origin are worth waiting for; if not, it goes on at once.
     """
     parsed: dict[bytes, Script] = {}
     bound: set[bytes] = set()
     worth = False
-    for message in run.messages:
+    for message in run.messages[opening:]:
         body = message.parsed
         if isinstance(body, Parse):
             script = state.engine.script(body.text, state.standard_strings, state.encoding)

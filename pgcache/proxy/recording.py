@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from pgcache.cache.flights import Lead
+from pgcache.cache.flights import Follow, Lead
+from pgcache.proxy.accounts import count_miss
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.decide import Ask
+from pgcache.proxy.joining import Joiner
+from pgcache.proxy.local import LocalRun
 from pgcache.proxy.recorder import Asked
+from pgcache.proxy.runs import Run
 from pgcache.proxy.shadow import would_hit
 from pgcache.proxy.state import State
 from pgcache.sql.encodings import decode
+from pgcache.wire import codes
 
-__all__ = ["Asked", "start_capture"]
+__all__ = ["Asked", "record_missed", "start_capture"]
 
 
 def start_capture(state: State, question: Ask, lead: Lead | None, asked: Asked) -> Capture | None:
@@ -49,3 +54,27 @@ def start_capture(state: State, question: Ask, lead: Lead | None, asked: Asked) 
     )
     database.recordings.add(capture)
     return capture
+
+
+def record_missed(
+    state: State, joiner: Joiner, run: Run, local: LocalRun
+) -> dict[int, Capture] | None:
+    """Begin to record what ``local`` missed of ``run``, by the index of its Bind.
+
+    None: it waits for another client's execution.
+    """
+    captures: dict[int, Capture] = {}
+    # Where no Sync follows at once, nobody knows when the result will be complete (T-17).
+    flies = len(local.misses) == 1 and run.kind == codes.SYNC
+    for index, question in local.misses.items():
+        lead: Lead | None = None
+        if flies and index in local.limits:
+            part = joiner.join(question, run, local.limits[index])
+            if isinstance(part, Follow):
+                return None
+            lead = part
+        capture = start_capture(state, question, lead, local.asked[index])
+        count_miss(state, question)
+        if capture is not None:
+            captures[index] = capture
+    return captures

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pgcache.errors import ProtocolViolation
+from pgcache.invalidation.writes import Group
 from pgcache.wire import codes, messages
 from pgcache.wire.frames import ClientFrames, Frame
 
@@ -54,13 +55,18 @@ def read(frame: Frame) -> Message:
         return Message(kind, raw)
 
 
+# pgcache's own Sync, behind messages that were sent ahead of the rest of their run.
+OWN_SYNC = Message(codes.SYNC, messages.build(codes.SYNC, b""))
+
+
 class Run:
     """Consecutive messages that are decided together; ``kind`` is that of the last."""
 
-    __slots__ = ("attempts", "messages", "read", "waited")
+    __slots__ = ("ahead", "attempts", "messages", "read", "waited")
 
     def __init__(self, *messages: Message) -> None:
         self.messages = list(messages)
+        self.ahead: Group | None = None  # its first messages, once they were sent ahead
         self.attempts = 0  # how often it waited for another client's flight
         self.waited = False  # it has waited for the catalogs to be read
         self.read = False  # it has waited for the analysis of its texts

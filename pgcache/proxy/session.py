@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 
-from pgcache.cache.flights import Follow, Lead
+from pgcache.cache.flights import Follow
 from pgcache.errors import ProtocolViolation
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.proxy import cursors, serve
 from pgcache.proxy import prospects as look
 from pgcache.proxy.accounts import count_hit, count_miss, count_pass
+from pgcache.proxy.ahead import opening, send_ahead, skips
 from pgcache.proxy.answers import Answers
 from pgcache.proxy.background import Background
 from pgcache.proxy.chores import find_chore
@@ -25,14 +26,14 @@ from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.filling import Filler
 from pgcache.proxy.flow import Hold, Peer, Then
-from pgcache.proxy.forward import Captures, Forwarder
+from pgcache.proxy.forward import Forwarder
 from pgcache.proxy.hearing import Hearing
 from pgcache.proxy.joining import Joiner
 from pgcache.proxy.learning import Learner
 from pgcache.proxy.local import LocalRun
 from pgcache.proxy.own import own_entry
 from pgcache.proxy.probes import Prober
-from pgcache.proxy.recording import Asked, start_capture
+from pgcache.proxy.recording import Asked, record_missed, start_capture
 from pgcache.proxy.runs import EXTENDED, Gatherer, Message, Run
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import fail_captures
@@ -295,7 +296,11 @@ class Session:
 
     def _take_extended(self, run: Run) -> bool:
         state = self.state
-        if not (self._can_serve() and look.might_serve(state, run)):
+        if skips(run):
+            self._forwarder.extended(Run(run.messages[-1]), {})
+            return True
+        opens = opening(state, run)
+        if not (self._can_serve() and look.might_serve(state, run, opens)):
             if look.is_unsettled(state, run) or self._must_learn(run, look.prepares(state, run)):
                 return False
             for script in look.executed(state, run):
@@ -311,8 +316,11 @@ class Session:
             count_pass(state, refusal, look.script_of(state, run))
             self._forwarder.extended(run, {})
             return True
-        local = LocalRun(state, run, self._joiner.take_landed(run))
+        local = LocalRun(state, run, self._joiner.take_landed(run), opens)
         if local.attempt():
+            if local.ahead:
+                send_ahead(state, self._forwarder, run, local.ahead)
+                return False
             local.commit()
             for chore in local.chores():
                 self.background.add(chore)
@@ -325,20 +333,9 @@ class Session:
 
     def _forward_missed(self, run: Run, local: LocalRun) -> bool:
         """Forward a run of which something is not in the cache, recording what may be."""
-        captures: Captures = {}
-        # Where no Sync follows at once, nobody knows when the result will be complete (T-17).
-        flies = len(local.misses) == 1 and run.kind == codes.SYNC
-        for index, question in local.misses.items():
-            lead: Lead | None = None
-            if flies and index in local.limits:
-                part = self._joiner.join(question, run, local.limits[index])
-                if isinstance(part, Follow):
-                    return False
-                lead = part
-            capture = start_capture(self.state, question, lead, local.asked[index])
-            count_miss(self.state, question)
-            if capture is not None:
-                captures[index] = capture
+        captures = record_missed(self.state, self._joiner, run, local)
+        if captures is None:
+            return False
         if not local.misses:
             count_pass(self.state, local.refusal or _PIPELINE, local.refused)
             if self._is_quiet():

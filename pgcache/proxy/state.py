@@ -153,7 +153,7 @@ class State:
             return False
         if self.status == codes.FAILED and not self.groups:
             return False
-        return group is None or (group.reads_only and not group.errored)
+        return group is None or (group.reads_only and not group.opens and not group.errored)
 
     @property
     def view(self) -> View:

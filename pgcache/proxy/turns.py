@@ -9,8 +9,9 @@ from pgcache.invalidation.writes import Group
 from pgcache.policy.effects import Effects
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.prepared import Portal, Prepared
-from pgcache.sql.model import Script, Statement
+from pgcache.sql.model import Kind, Script, Statement
 
+READS = frozenset((Kind.SELECT, Kind.SHOW, Kind.EXPLAIN))
 # A query that was forwarded, and why it was not looked up; None where it was.
 Asked = tuple[Script, Reason | None]
 
@@ -22,6 +23,7 @@ class Turn(Group):
     with AND CHAIN. ``captures``: recordings to be settled at its ReadyForQuery. ``gid``: what
     PREPARE TRANSACTION named. ``in_block``: it surely starts inside a transaction block.
     ``pins``: it takes locks. ``shifts``: it may change what names resolve under.
+    ``opens``: BEGIN is in it.
     ``renames``: it may change by SQL which prepared statements there are. ``started``: when its
     first message was forwarded, in monotonic seconds. ``asked``: the queries in it, for their
     statistics, and where slow statements are logged the others too.
@@ -34,6 +36,7 @@ class Turn(Group):
         "executed",
         "gid",
         "in_block",
+        "opens",
         "pins",
         "renames",
         "shifts",
@@ -49,6 +52,7 @@ class Turn(Group):
         self.captures: list[Capture] = []
         self.gid = ""
         self.in_block = False
+        self.opens = False
         self.pins = False
         self.shifts = False
         self.renames = False
@@ -100,6 +104,21 @@ class Execution:
         self.capture = capture
         self.index = 0
         self.unnamed: tuple[Prepared | None, bool] = (None, False)
+
+
+def is_read(statement: Statement, effects: Effects) -> bool:
+    """Whether it does nothing but read, or open a transaction to read in."""
+    return (
+        (statement.kind in READS or is_plain_begin(statement))
+        and not effects.writes
+        and not (effects.schema or effects.taints or effects.temporary or effects.pins)
+    )
+
+
+def is_plain_begin(statement: Statement) -> bool:
+    """Whether it opens a transaction that sees the same rows as none would."""
+    modes = statement.settings
+    return statement.kind is Kind.BEGIN and all(m.name == "transaction_read_only" for m in modes)
 
 
 def fail_captures(turns: Iterable[Turn]) -> None:

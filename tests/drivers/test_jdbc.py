@@ -1,0 +1,162 @@
+"""pgjdbc through the proxy, as DBeaver, Metabase and Tableau use it.
+
+Needs a JDK and the driver (Debian's default-jdk-headless and libpostgresql-jdbc-java); skipped
+where they are absent. One JVM plays all tests of this file: see `JdbcSession.java`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.drivers.conftest import Arena
+from tests.support.postgres import Cluster, Server
+from tests.support.proxy import SERVICE, start_proxy
+from tests.support.tls import Certificates
+
+_JAR = Path("/usr/share/java/postgresql.jar")
+_PROGRAM = Path(__file__).with_name("JdbcSession.java")
+_PATIENCE = 120.0
+pytestmark = [
+    pytest.mark.driver,
+    pytest.mark.skipif(
+        shutil.which("javac") is None or not _JAR.exists(),
+        reason="no JDK or no pgjdbc (Debian: default-jdk-headless, libpostgresql-jdbc-java)",
+    ),
+]
+
+SETTINGS = {
+    "defaults": {},
+    "simple protocol": {"preferQueryMode": "simple"},
+    "prepared at once": {"prepareThreshold": "1"},
+    "always in binary": {"prepareThreshold": "-1"},
+    "never prepared": {"prepareThreshold": "0", "stringtype": "unspecified"},
+    "everything kept": {"preferQueryMode": "extendedCacheEverything", "autosave": "always"},
+    "read in steps": {"defaultRowFetchSize": "100", "reWriteBatchedInserts": "true"},
+    "a schema and a name": {"currentSchema": "s1,public", "ApplicationName": "a tool"},
+}
+
+
+@dataclass(slots=True)
+class Jdbc:
+    """The JVM that plays tasks over URLs of psycopg's form."""
+
+    process: subprocess.Popen[str]
+
+    def play(self, task: str, url: str, **settings: str) -> list[str]:
+        """Return what the task told, a line an observation."""
+        words, answers = self.process.stdin, self.process.stdout
+        assert words is not None
+        assert answers is not None
+        words.write(f"{task} {_jdbc_url(url, settings)}\n")
+        words.flush()
+        hung = threading.Timer(_PATIENCE, self.process.kill)
+        hung.start()
+        told = []
+        for line in answers:
+            if line == ".\n":
+                break
+            told.append(line.rstrip("\n"))
+        else:
+            pytest.fail(f"the JVM ended during {task}: {told}")
+        hung.cancel()
+        failures = [line for line in told if line.startswith("failed: ")]
+        assert not failures, told
+        return told
+
+
+def _jdbc_url(url: str, settings: dict[str, str]) -> str:
+    login, where = url.removeprefix("postgresql://").split("@")
+    user, password = login.split(":")
+    return f"jdbc:postgresql://{where}?user={user}&password={password}&{urlencode(settings)}"
+
+
+@pytest.fixture(scope="module")
+def jdbc() -> Iterator[Jdbc]:
+    """Yield a JVM that has compiled the program; it ends with its standard input."""
+    # One small heap and the quick compiler: the tests pay for the start, not for the peak.
+    flags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto"]
+    process = subprocess.Popen(
+        ["java", *flags, "-cp", str(_JAR), str(_PROGRAM)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent"},
+        text=True,
+        encoding="utf-8",
+    )
+    yield Jdbc(process)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
+@pytest.mark.parametrize("task", ["reads", "parameters", "cursors"])
+def test_reads(arena: Arena, jdbc: Jdbc, task: str, settings: dict[str, str]) -> None:
+    told = arena.same_thrice(lambda url: jdbc.play(task, url, **settings))
+    assert len(told) > 20
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
+@pytest.mark.parametrize("task", ["writes", "batches", "errors", "change"])
+def test_writes_and_errors(arena: Arena, jdbc: Jdbc, task: str, settings: dict[str, str]) -> None:
+    told = arena.same_thrice(lambda url: jdbc.play(task, url, **settings))
+    assert len(told) > 10
+
+
+@pytest.mark.parametrize("task", ["calls", "session", "copy", "objects", "timeout", "metadata"])
+@pytest.mark.parametrize("settings", [{}, {"preferQueryMode": "simple"}], ids=["", "simple"])
+def test_what_tools_do_besides(
+    arena: Arena, jdbc: Jdbc, task: str, settings: dict[str, str]
+) -> None:
+    assert arena.same_thrice(lambda url: jdbc.play(task, url, **settings))
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
+@pytest.mark.parametrize("task", ["hit-statement", "hit-prepared", "hit-fetched"])
+def test_hits(arena: Arena, jdbc: Jdbc, task: str, settings: dict[str, str]) -> None:
+    def last_value(url: str) -> str:
+        *_, last = jdbc.play(task, url, **settings)
+        return last.split(": ")[1]
+
+    arena.comes_from_the_cache(last_value)
+
+
+@pytest.mark.parametrize("settings", [{}, {"preferQueryMode": "simple"}], ids=["", "simple"])
+def test_the_console(arena: Arena, jdbc: Jdbc, settings: dict[str, str]) -> None:
+    told = jdbc.play("console", arena.proxy.url(SERVICE, "pgcache"), **settings)
+    seen = "\n".join(told)
+    assert "hits/" in seen
+    assert "unknown: " in seen
+    assert "valid: true" in seen
+
+
+def test_over_tls_with_scram(
+    newest_postgres: Server, certificates: Certificates, cluster: Cluster, jdbc: Jdbc
+) -> None:
+    pair = {
+        "PGCACHE_TLS__CERT": str(certificates.proxy.certificate),
+        "PGCACHE_TLS__KEY": str(certificates.proxy.key),
+        "PGCACHE_TLS__MODE": "require",
+    }
+    proxy = start_proxy(newest_postgres, cluster.root, environment=pair)
+    try:
+        told = jdbc.play(
+            "metadata",
+            proxy.url("app").replace("127.0.0.1", "localhost"),
+            sslmode="verify-full",
+            sslrootcert=str(certificates.authority),
+        )
+    finally:
+        proxy.stop()
+    assert told
