@@ -26,6 +26,10 @@ class Quarantine:
             del self._until[next(iter(self._until))]
         self._until[key_text] = self._clock() + seconds
 
+    def release(self, key_text: bytes) -> None:
+        """Let a query go again."""
+        self._until.pop(key_text, None)
+
     def holds(self, key_text: bytes) -> bool:
         """Whether a query is confined now."""
         until = self._until.get(key_text)

@@ -57,6 +57,9 @@ class Counters:
     )
     refreshes_ahead: int = counter("Refreshes begun before the result's end.")
     verified: int = counter("Hits asked again in the background, with the same result.")
+    verified_reordered: int = counter(
+        "Of these, with the same rows in another order than before, as ties of an ORDER BY allow."
+    )
     verified_differing: int = counter("Hits asked again whose result differed without a reason.")
     verified_void: int = counter("Hits asked again in vain: something moved, or it failed.")
     # what shadow mode has measured

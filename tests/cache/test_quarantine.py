@@ -19,6 +19,16 @@ def test_it_lasts_a_while() -> None:
     assert not quarantine
 
 
+def test_it_can_be_lifted() -> None:
+    quarantine = Quarantine(lambda: 0.0)
+    quarantine.confine(b"a", 10.0)
+    quarantine.confine(b"b", 10.0)
+    quarantine.release(b"a")
+    quarantine.release(b"never")
+    assert not quarantine.holds(b"a")
+    assert quarantine.holds(b"b")
+
+
 def test_it_is_bounded() -> None:
     quarantine = Quarantine(lambda: 0.0)
     for number in range(module._MAX + 5):

@@ -463,7 +463,7 @@ def _values(data: bytes, position: int) -> tuple[tuple[Value, ...], int]:
 # -- statements
 
 
-@handles(r"select (v|tz|tenant) from ([\w.]+)(?: where v = (\$1|'\w*'))?")
+@handles(r"select (v|tz|tenant) from ([\w.]+)(?: where v = (\$1|'\w*'))?(?: order by 1)?")
 def _select(backend: Backend, match: re.Match[str], parameters: tuple[Value, ...]) -> Result:
     column, name, condition = match.groups()
     rows = backend.rows(backend.table(name))

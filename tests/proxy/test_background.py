@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pgcache.errors import ProtocolViolation
-from pgcache.proxy import background
+from pgcache.proxy import background, checking
 from pgcache.proxy.flow import Hold
-from tests.proxy.rig import Line, Rig, whole_run, words
+from tests.proxy.rig import DATABASE, TABLES, Line, Rig, whole_run, words
 from tests.support.frames import FLUSH, SYNC, bind, execute, message, parse, query
 
 READ = "select v from t"
@@ -341,8 +341,9 @@ async def test_what_costs_nothing_or_nobody_wants_is_not_renewed() -> None:
 
 
 @pytest.fixture
-async def checked() -> tuple[Rig, Line]:
+async def checked(monkeypatch: pytest.MonkeyPatch) -> tuple[Rig, Line]:
     """Every hit is asked again (T-23)."""
+    monkeypatch.setattr(checking, "SUSPENSE", 0.0)
     rig = Rig(cache={"verify_ratio": 1.0})
     line = rig.line()
     for text in (READ, "select v from u"):
@@ -382,6 +383,8 @@ async def test_a_query_that_differs_without_a_reason_is_forwarded(
     line.hears(ANSWER)
     begin(line)
     assert line.asked() == RERUN
+    assert rig.counters.verified_differing == 0, "its reason may still be told"
+    await rig.rest()
     assert rig.counters.verified_differing == 1
     told = capsys.readouterr().out
     assert "cached result differs" in told
@@ -399,7 +402,42 @@ async def test_a_query_that_differs_without_a_reason_is_forwarded(
     assert line.asked() == "Q"
 
 
-async def test_it_may_only_be_counted() -> None:
+async def test_a_reason_that_is_told_a_moment_later_counts(checked: tuple[Rig, Line]) -> None:
+    """A load past pgcache commits, a hit is checked, and only then the event comes."""
+    rig, line = checked
+    rig.world.tables["public.t"].append(b"new")
+    line.says(query(READ))
+    line.hears(ANSWER)
+    begin(line)
+    line.asked()
+    line.says(query(READ))
+    line.hears(NEW)
+    assert line.asked() == "Q", "whatever it was, what differs is not served again"
+    rig.engine.database(DATABASE).generations.move([TABLES["public.t"]])
+    await rig.rest()
+    assert (rig.counters.verified_void, rig.counters.verified_differing) == (1, 0)
+    line.says(query(READ), query(READ))
+    line.hears(f"{NEW} {NEW}")
+    assert line.asked() == "Q", "and it is not confined"
+
+
+async def test_ties_of_an_order_are_no_difference(checked: tuple[Rig, Line]) -> None:
+    rig, line = checked
+    ordered = "select v from t order by 1"
+    line.says(query(ordered))
+    rig.now += 2
+    rig.world.tables["public.t"].reverse()
+    line.says(query(ordered))
+    line.heard()
+    begin(line)
+    await rig.rest()
+    counters = rig.counters
+    assert (counters.verified, counters.verified_reordered) == (1, 1)
+    assert counters.verified_differing == 0
+
+
+async def test_it_may_only_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "SUSPENSE", 0.0)
     rig = Rig(cache={"verify_ratio": 1.0, "verify_quarantine": 0})
     line = rig.line()
     line.says(query(READ))
@@ -411,6 +449,7 @@ async def test_it_may_only_be_counted() -> None:
     line.says(query(READ), query(READ))
     line.hears(f"{NEW} {NEW}")
     assert line.asked() == "Q" + RERUN + "Q"
+    await rig.rest()
     assert rig.counters.verified_differing == 1
 
 
