@@ -7,6 +7,7 @@ by ``micro``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import cast
@@ -83,6 +84,9 @@ class _Nobody:
 
     def send(self, data: bytes | memoryview) -> None:
         """Take it."""
+
+    def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Take them."""
 
     def close(self) -> None:
         """Nothing to close."""

@@ -64,22 +64,20 @@ class Answers:
         fast, ready = self._fast, codes.MSG_READY[self._state.status]
         fast.is_pipelined = True
         for raw, pieces, proof in answered:
-            short = sum(map(len, pieces)) < MAX_ANSWER
-            fast.prove(raw + codes.MSG_SYNC, b"".join((*pieces, ready)) if short else b"", proof)
+            fast.prove(raw + codes.MSG_SYNC, [*pieces, ready], proof)
 
-    def _end(self, pieces: Pieces) -> bytes:
+    def _end(self, pieces: Pieces) -> Pieces:
         state = self._state
         pieces.append(verdict_notice(state) + codes.MSG_READY[state.status])
         if state.status == codes.IDLE:
             state.end_transaction()  # also of messages before it, answered here without a Sync
         return self._send(pieces)
 
-    def _send(self, pieces: Pieces) -> bytes:
-        """Write; returns what was written where it is short enough for the fast lane."""
-        if sum(map(len, pieces)) <= MAX_ANSWER:
-            answer = b"".join(pieces)
-            self._client.send(answer)
-            return answer
-        for piece in pieces:
-            self._client.send(piece)
-        return b""
+    def _send(self, pieces: Pieces) -> Pieces:
+        """Write; returns what was written, of short pieces one."""
+        if sum(map(len, pieces)) > MAX_ANSWER:
+            self._client.send_all(pieces)
+            return pieces
+        answer = b"".join(pieces)
+        self._client.send(answer)
+        return [answer]

@@ -8,13 +8,14 @@ parameters not seen before; ``express``, for what is only sent on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
 from pgcache.proxy.decide import might_hit, refuse_prepared
 from pgcache.proxy.express import Express
-from pgcache.proxy.lane import MAX_ANSWER, Lane, Turn
+from pgcache.proxy.lane import Lane, LongTurn, Piece, Turn, make_turn
 from pgcache.proxy.naming import make_prepared
 from pgcache.proxy.prepared import Portal
 from pgcache.proxy.recipe import STATEMENT_NAME, Proof, make_recipe
@@ -118,7 +119,8 @@ class FastLane:
     def answer(self, data: bytes) -> bytes | None:
         """The whole answer to ``data``, None where it has to take another lane.
 
-        HOT PATH, guarded by ``make bench-quick``. Only while ``is_open``; None unless ``answers``.
+        A long one is b'' here, and in ``pieces``. HOT PATH, guarded by ``make bench-quick``. Only
+        while ``is_open``; None unless ``answers``.
         """
         if self._version != self._generations.version and not self.open():
             return None
@@ -167,13 +169,19 @@ class FastLane:
             self._unnamed = turn.parse
             self._parsed = self._epoch
 
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """Those of the last answer, where that was a long one."""
+        turn = self._played
+        return turn.pieces if isinstance(turn, LongTurn) and not self._questions else ()
+
     def _find_all(self, questions: list[Question]) -> list[tuple[Turn, Question]] | None:
         """The turns that the questions are, None where one of them may not be answered now."""
         found = []
         room = _MAX_BATCH
         for question in questions:
             turn = self._find(question.turn)
-            if turn is None:
+            if turn is None or not turn.answer:
                 return None
             room -= len(turn.answer)
             if room < 0:
@@ -300,10 +308,10 @@ class FastLane:
         entry = engine.store.get(question, self._generations, now)
         if entry is None or entry.look_at <= now or not recipe.takes(entry):
             return None
-        answer = recipe.answer(entry)
-        turn = Turn(entry, answer, self._generations, parse or None, strict=recipe.strict)
-        if len(answer) <= MAX_ANSWER:
-            engine.lanes.remember(lane, key, turn)
+        turn = make_turn(
+            entry, recipe.answer(entry), self._generations, parse or None, strict=recipe.strict
+        )
+        engine.lanes.remember(lane, key, turn)
         return turn
 
     def close(self) -> None:
@@ -352,11 +360,8 @@ class FastLane:
         self._named.clear()
         self.express.doubt()
 
-    def prove(self, raw: bytes, answer: bytes, proof: Proof) -> None:
-        """The slow lane has just answered ``raw``, a whole turn, with ``answer``.
-
-        ``answer`` b'' is one too long to be kept.
-        """
+    def prove(self, raw: bytes, answer: Sequence[Piece], proof: Proof) -> None:
+        """The slow lane has just answered ``raw``, a whole turn, with ``answer``."""
         if not self.open() or self._lane is _NO_LANE:
             return
         entry, lanes, version = proof.entry, self._state.engine.lanes, self._version
@@ -372,6 +377,5 @@ class FastLane:
         recipe = make_recipe(self._state, proof, raw, parse=parse)
         if recipe is not None:
             lanes.remember_recipe(lane, parse, recipe)
-        if 0 < len(answer) <= MAX_ANSWER:
-            turn = Turn(entry, answer, self._generations, proof.parse, strict=proof.strict)
-            lanes.remember(lane, key, turn)
+        turn = make_turn(entry, answer, self._generations, proof.parse, strict=proof.strict)
+        lanes.remember(lane, key, turn)

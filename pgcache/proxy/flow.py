@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Protocol
 
@@ -39,6 +39,9 @@ class Peer(Protocol):
 
     def send(self, data: bytes | memoryview) -> None:
         """Write."""
+
+    def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write several pieces, together and without putting them into one."""
 
     def close(self) -> None:
         """Write what is to be written, and end it."""

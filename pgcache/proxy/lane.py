@@ -8,7 +8,8 @@ asked; this keeps the turns and bounds them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Hashable, Sequence
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
@@ -18,10 +19,11 @@ from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.model import Kind, Script
 from pgcache.wire.messages import Parse
 
-# A longer answer is put together anew each time.
+# A longer answer stays in pieces, of which the entry's rows are one.
 MAX_ANSWER = 64 * 1024
 # A version that generations never have.
 UNKNOWN = -1
+Piece = bytes | memoryview
 _MAX_LANES = 1_024
 _MAX_PASSES = 8 * 1024 * 1024  # bytes
 # Python objects around one remembered turn, about.
@@ -56,6 +58,38 @@ class Turn:
         self.parse = parse
         self.rows = entry.row_count
         self.size = len(entry.rows)
+
+
+class LongTurn(Turn):
+    """A turn whose ``answer`` is empty: it is in ``pieces``, not copied."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(
+        self,
+        entry: Entry,
+        pieces: Sequence[Piece],
+        generations: Generations,
+        parse: bytes | None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        super().__init__(entry, b"", generations, parse, strict=strict)
+        self.pieces = pieces
+
+
+def make_turn(
+    entry: Entry,
+    pieces: Sequence[Piece],
+    generations: Generations,
+    parse: bytes | None,
+    *,
+    strict: bool = False,
+) -> Turn:
+    """The turn that is answered by ``pieces``."""
+    if sum(map(len, pieces)) > MAX_ANSWER:
+        return LongTurn(entry, pieces, generations, parse, strict=strict)
+    return Turn(entry, b"".join(pieces), generations, parse, strict=strict)
 
 
 class Pass:
@@ -99,12 +133,15 @@ class Lane(dict[bytes, Turn]):
 class Lanes:
     """The lanes of all contexts of a process, at most ``max_bytes`` of them.
 
-    ``passes``: what goes another way.
+    Long turns copy nothing, but keep entries that the store may have evicted: at most as many bytes
+    again, and the oldest are forgotten first. ``passes``: what goes another way.
     """
 
-    __slots__ = ("_bytes", "_lanes", "_max_bytes", "passes")
+    __slots__ = ("_bytes", "_lanes", "_long", "_long_bytes", "_max_bytes", "passes")
 
     def __init__(self, max_bytes: int) -> None:
+        self._long: deque[tuple[Lane, bytes, LongTurn]] = deque()  # oldest first
+        self._long_bytes = 0
         self._max_bytes = max_bytes
         self._bytes = 0
         self._lanes: dict[Hashable, Lane] = {}
@@ -125,6 +162,17 @@ class Lanes:
         self.forget(lane, raw)
         self._make_room(len(raw) + len(turn.answer) + _OVERHEAD)
         lane[raw] = turn
+        if isinstance(turn, LongTurn):
+            self._long.append((lane, raw, turn))
+            self._long_bytes += turn.size
+            while self._long_bytes > self._max_bytes:
+                self._forget_long()
+
+    def _forget_long(self) -> None:
+        lane, raw, turn = self._long.popleft()
+        self._long_bytes -= turn.size
+        if lane.get(raw) is turn:
+            self.forget(lane, raw)
 
     def forget(self, lane: Lane, raw: bytes) -> None:
         """Take a turn out."""
@@ -147,7 +195,8 @@ class Lanes:
         for lane in self._lanes.values():
             lane.clear()
             lane.recipes.clear()
-        self._bytes = 0
+        self._long.clear()
+        self._bytes = self._long_bytes = 0
 
 
 class Passes:

@@ -150,9 +150,9 @@ class Recipe:
             and (bool(entry.rows) or self.formats <= 1 or self.described)
         )
 
-    def answer(self, entry: Entry) -> bytes:
-        """The whole answer to the turn."""
-        return b"".join((self.start, entry.rows, command_complete(entry.row_count), self.ready))
+    def answer(self, entry: Entry) -> tuple[bytes, bytes, bytes]:
+        """The whole answer to the turn, in pieces."""
+        return self.start, entry.rows, command_complete(entry.row_count) + self.ready
 
 
 def make_recipe(state: State, proof: Proof, data: bytes, *, parse: bytes) -> Recipe | None:

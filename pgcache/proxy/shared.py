@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from pgcache.cache.entry import Entry
@@ -23,7 +23,7 @@ from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Peer, Then
 from pgcache.proxy.joining import MAX_ATTEMPTS, Joiner
-from pgcache.proxy.lane import UNKNOWN, Lane, Turn
+from pgcache.proxy.lane import UNKNOWN, Lane, Piece, Turn
 from pgcache.proxy.recipe import Proof
 from pgcache.proxy.runs import Gatherer, Run
 from pgcache.proxy.session import Session
@@ -88,7 +88,7 @@ class SharedFastLane(FastLane):
         """Whether ``data`` may go to the origin at once: not what waits for the store."""
         return self._awaited is None and super().passes(data)
 
-    def prove(self, raw: bytes, answer: bytes, proof: Proof) -> None:
+    def prove(self, raw: bytes, answer: Sequence[Piece], proof: Proof) -> None:
         """Eventual hits are proved by the memory tier, not by what the store has just said."""
         if proof.strict or not self._state.fetched:
             super().prove(raw, answer, proof)
@@ -265,7 +265,7 @@ class SharedSession(Session):
             self._stop_waiting()
         else:
             self._unsure = None
-            self._client.send(answer)
+            self._client.send_all([answer] if answer else fast.pieces)
 
     def _stop_waiting(self) -> None:
         data, self._unsure = self._unsure, None

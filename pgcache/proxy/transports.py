@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from typing import cast
 
 from pgcache.proxy.flow import FlowControl, Hold
@@ -43,6 +44,11 @@ class Connection(asyncio.Protocol):
         """Write, unless the other end is gone already."""
         if not self.transport.is_closing():
             self.transport.write(data)
+
+    def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """The same of several pieces: one call of the system for all that the socket takes."""
+        if not self.transport.is_closing():
+            self.transport.writelines(pieces)
 
     def hold(self, why: Hold, held: bool) -> None:
         """Stop reading for a reason, or drop that reason."""

@@ -8,7 +8,7 @@ waited for.
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pgcache.proxy.flow import Hold, Peer
 
@@ -38,6 +38,11 @@ class Valve:
             self._kept.append(data)
         else:
             self._peer.send(data)
+
+    def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write several pieces, now or later."""
+        for piece in pieces:
+            self.send(piece)
 
     def hold(self, why: Hold, held: bool) -> None:
         """Stop reading what the peer sends, or go on."""

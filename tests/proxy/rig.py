@@ -130,6 +130,10 @@ class Peer:
     def send(self, data: bytes | memoryview) -> None:
         self.data += data
 
+    def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
+        for piece in pieces:
+            self.send(piece)
+
     def close(self) -> None:
         self.is_closed = True
 

@@ -143,13 +143,28 @@ async def test_wishes_of_a_session_keep_it_out(line: Line, wish: str) -> None:
     assert not is_open(line)
 
 
-async def test_a_long_answer_is_put_together_anew(rig: Rig, line: Line) -> None:
+@pytest.mark.parametrize("data", [query(READ), whole_run(READ)])
+async def test_a_long_answer_is_given_in_pieces_and_not_copied(
+    rig: Rig, line: Line, data: bytes
+) -> None:
     rig.world.tables["public.t"] = [b"x" * 1_000] * (MAX_ANSWER // 1_000 + 1)
-    prove(line)
-    assert is_open(line)
-    line.says(query(READ))
+    line.says(data)
+    expected = line.heard()
+    assert len(expected) > MAX_ANSWER
+    prove(line, data)
+    fast, before = line.session._fast, rig.counters.hits
+    assert fast.is_open
+    assert fast.answer(data) == b""
+    assert b"".join(fast.pieces) == expected
+    (entry,) = rig.engine.entries()
+    assert any(memoryview(piece).obj is entry.rows for piece in fast.pieces)
+    line.says(data)
+    assert line.heard() == expected
     assert line.asked() == ""
-    assert len(line.heard()) > MAX_ANSWER
+    assert rig.counters.hits == before + 2
+    rig.line().says(query("insert into t values ('x')"))
+    line.says(data)
+    assert len(line.heard()) > len(expected)
 
 
 async def test_a_write_elsewhere_does_not_make_it_be_proved_again(rig: Rig, line: Line) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
-from pgcache.proxy.lane import Lanes, Turn
+from pgcache.proxy.lane import MAX_ANSWER, Lanes, LongTurn, Turn, make_turn
 from tests.proxy.backend import Backend, World
 from tests.proxy.plays import CHOPPED, STEPS, TURNS, Step, play, play_directly
 from tests.proxy.rig import Rig, whole_run, words
@@ -120,17 +120,20 @@ def test_W62_also_when_they_do_not_wait_for_answers(
 
 
 def turn_of(answer: bytes) -> Turn:
-    entry = Entry(
+    return Turn(entry_of(b""), answer, Generations(), b"")
+
+
+def entry_of(rows: bytes) -> Entry:
+    return Entry(
         b"key",
         row_description=None,
-        rows=b"",
+        rows=rows,
         row_count=3,
         tags=(),
         vector=(),
         stored_at=0.0,
         expires_at=1.0,
     )
-    return Turn(entry, answer, Generations(), b"")
 
 
 def test_a_lane_belongs_to_a_context() -> None:
@@ -155,3 +158,23 @@ def test_when_lanes_are_full_they_start_anew() -> None:
     for number in range(2_000):
         lanes.lane(("shop", b"%d" % number))
     assert lanes.lane(("shop", b"context")) is not lane
+
+
+def test_long_answers_are_not_copied_and_keep_entries_within_the_same_bound() -> None:
+    lanes = Lanes(4 * MAX_ANSWER)
+    lane = lanes.lane(("shop", b"context"))
+    rows = b"r" * MAX_ANSWER
+    lanes.remember(lane, b"short", turn_of(b"answer"))
+    for number in range(10):
+        turn = make_turn(entry_of(rows), (b"start", rows, b"end"), Generations(), b"")
+        assert isinstance(turn, LongTurn)
+        assert turn.answer == b""
+        assert turn.pieces[1] is rows
+        lanes.remember(lane, b"%d" % number, turn)
+    assert sorted(lane) == [b"6", b"7", b"8", b"9", b"short"]
+    lanes.forget(lane, b"8")
+    for number in range(4):
+        lanes.remember(
+            lane, b"%d" % number, make_turn(entry_of(rows), (rows, b"end"), Generations(), b"")
+        )
+    assert sorted(lane) == [b"0", b"1", b"2", b"3", b"short"]
