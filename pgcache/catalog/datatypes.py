@@ -58,12 +58,16 @@ class DataTypes:
         checks = [(oid, facts) for oid, is_default, facts in domains if not is_default]
         self._unsafe = _spread(_find_unsafe(rows, functions, checks), users)
         # For each type made of a domain whose constraint or default calls functions that may
-        # write: them.
+        # write, or that such a function casts to: them.
         self._writing: dict[int, set[int]] = defaultdict(set)
         for oid, _, facts in domains:
             for function in functions.writing(facts):
                 for user in _spread({oid}, users):
                     self._writing[user].add(function)
+        for cast in rows.casts:
+            if cast.function and functions.by_oid(cast.function).may_write:
+                for user in _spread({cast.target}, users):
+                    self._writing[user].add(cast.function)
 
     @property
     def any_writing(self) -> bool:
@@ -92,7 +96,7 @@ class DataTypes:
         return name.schema not in (None, CATALOG) or _element(name.name) not in _GRAMMAR_TYPES
 
     def may_write(self, name: Name, path: tuple[str, ...]) -> bool:
-        """Whether a cast to ``name`` may run a domain's constraint that writes."""
+        """Whether a cast to ``name`` may run a function that writes."""
         return bool(self._writing) and any(
             row.oid in self._writing for row in self._candidates(name, path)
         )

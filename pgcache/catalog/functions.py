@@ -14,7 +14,7 @@ from typing import Final
 from pgcache.catalog import builtins
 from pgcache.catalog.extensions import judge_extension
 from pgcache.catalog.model import FunctionVerdict
-from pgcache.catalog.nodetree import TreeFacts
+from pgcache.catalog.nodetree import TreeFacts, parse_tree
 from pgcache.catalog.rows import FIRST_USER_OID, FunctionRow, OperatorRow
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.sql.model import Name
@@ -56,7 +56,16 @@ class Functions:
     does not exist.
     """
 
-    __slots__ = ("_by_name", "_declared", "_internal", "_operators", "_parts", "_rows", "_verdicts")
+    __slots__ = (
+        "_by_name",
+        "_declared",
+        "_filled",
+        "_internal",
+        "_operators",
+        "_parts",
+        "_rows",
+        "_verdicts",
+    )
 
     def __init__(
         self,
@@ -69,6 +78,7 @@ class Functions:
         self._by_name: dict[str, list[FunctionRow]] = defaultdict(list)
         self._internal: dict[str, FunctionVerdict] = {}
         self._verdicts: dict[int, FunctionVerdict] = {}
+        self._filled: dict[int, FunctionVerdict] = {}  # the same with default arguments left out
         for row in self._rows.values():
             if row.name != "age" or row.args != (builtins.XID_OID,):
                 self._by_name[row.name].append(row)
@@ -83,10 +93,30 @@ class Functions:
             if row.parts:
                 self._verdicts[row.oid] = merge(map(self.by_oid, filter(None, row.parts)))
         self._operators = {row.oid: row.function for row in operators}
+        self._filled = self._judge_defaults()
 
     def by_oid(self, oid: int) -> FunctionVerdict:
-        """The verdict on one function."""
-        return self._verdicts.get(oid) or unknown_function(str(oid))
+        """The verdict on one function, its arguments' default values included."""
+        found = self._filled.get(oid) or self._verdicts.get(oid)
+        return found or unknown_function(str(oid))
+
+    def _judge_defaults(self) -> dict[int, FunctionVerdict]:
+        """Verdicts on calls that leave arguments out: the caller evaluates the defaults.
+
+        Stored expressions do not show them: they are put in as a query is planned.
+        """
+        trees = {row.oid: parse_tree(row.defaults) for row in self._rows.values() if row.defaults}
+        # What the trees call is judged by itself first: nothing is in ``_filled`` yet.
+        own = {oid: merge([self.by_oid(oid), self.judge_tree(trees[oid])]) for oid in trees}
+        filled: dict[int, FunctionVerdict] = {}
+        for start in trees:
+            reached, queue = {start}, [start]
+            while queue:
+                called = trees[queue.pop()].functions & trees.keys()
+                queue += called - reached
+                reached |= called
+            filled[start] = merge(own[oid] for oid in sorted(reached))
+        return filled
 
     def row(self, oid: int) -> FunctionRow | None:
         """The catalog's row of one function."""
@@ -150,7 +180,9 @@ class Functions:
     ) -> FunctionVerdict | None:
         """The verdict on a call as written; None where there is no such function."""
         rows = self.candidates(name, path, nargs)
-        verdicts = [self._verdicts[row.oid] for row in rows]
+        verdicts = [
+            self._verdicts[row.oid] if nargs >= row.nargs else self.by_oid(row.oid) for row in rows
+        ]
         if name.schema in (None, CATALOG):
             if name.name in builtins.GRAMMAR:
                 verdicts.append(builtins.SAFE)
@@ -163,7 +195,7 @@ class Functions:
     def callable_as_column(self, ident: str) -> FunctionVerdict:
         """What ``t.ident`` may mean if it is ident(t) and not a column (C-14)."""
         return merge(
-            self._verdicts[row.oid]
+            self.by_oid(row.oid)
             for row in self._by_name.get(ident, ())
             if _accepts(row, 1) and _takes_row(row)
         )

@@ -68,7 +68,8 @@ SELECT p.oid, n.nspname::text, p.proname::text, p.provolatile::text, p.prokind::
             ELSE ARRAY[a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid,
                        a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid,
                        a.aggminvtransfn::oid, a.aggmfinalfn::oid] END,
-       coalesce(e.extname::text, '')
+       coalesce(e.extname::text, ''),
+       CASE WHEN p.oid < 16384 THEN '' ELSE coalesce(p.proargdefaults::text, '') END
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang

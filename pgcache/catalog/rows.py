@@ -32,7 +32,8 @@ class FunctionRow(NamedTuple):
 
     ``source`` is the internal symbol of functions in language internal and the body of trigger
     functions in PL/pgSQL, else ''. ``parts`` are the support functions of a user's aggregate.
-    ``extension`` is the extension that it belongs to, or ''.
+    ``extension`` is the extension that it belongs to, or ''. ``defaults`` are the default values
+    of a user's function's arguments, as pg_node_tree text, or ''.
     """
 
     oid: int
@@ -47,6 +48,7 @@ class FunctionRow(NamedTuple):
     source: str = ""
     parts: tuple[int, ...] = ()
     extension: str = ""
+    defaults: str = ""
 
 
 class TypeRow(NamedTuple):

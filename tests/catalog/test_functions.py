@@ -217,3 +217,34 @@ def test_merge_keeps_the_first_refusal_and_every_effect() -> None:
     )
     assert unsafe(merged)
     assert not unsafe(FunctionVerdict())
+
+
+async def test_C15_defaults_of_arguments_are_evaluated_by_the_caller(
+    newest_postgres: Server, newest_database: str
+) -> None:
+    made = await load(
+        newest_postgres,
+        newest_database,
+        "create table log(i int)",
+        "create function puts() returns int language sql as"
+        " 'insert into log values (1) returning i'",
+        "create function plain(a int, b int default 1) returns int immutable language sql"
+        " as 'select a'",
+        "create function timed(a int, b timestamptz default now()) returns int immutable"
+        " language sql as 'select a'",
+        "create function noting(a int default puts()) returns int immutable language sql"
+        " as 'select a'",
+        "create function deep(a int default noting()) returns int immutable language sql"
+        " as 'select a'",
+        "create view v as select deep() from log",
+        "create table t(i int default deep())",
+    )
+    assert ask(made, "plain", 1) == FunctionVerdict()
+    assert ask(made, "timed", 1).clock
+    assert ask(made, "timed", -1).clock
+    assert not ask(made, "timed", 2).clock
+    assert ask(made, "noting", 0).may_write
+    assert ask(made, "deep", 0).may_write
+    assert ask(made, "deep", 1) == FunctionVerdict()
+    assert made.reads("v").may_write
+    assert made.write_names("t") is None

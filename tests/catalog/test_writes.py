@@ -17,6 +17,7 @@ from pgcache.catalog.rows import (
     Rows,
 )
 from pgcache.catalog.snapshot import build_snapshot
+from pgcache.sql.model import Name
 from tests.catalog.schema import load
 from tests.support.postgres import Server
 
@@ -129,11 +130,21 @@ async def test_C32_code_that_no_trigger_function_shows(
         "create table d(x int)",
         "create trigger t before update on d for each row when (old.x = 1)"
         " execute function suppress_redundant_updates_trigger()",
+        "create type pair as (a int)",
+        "create type mood as enum ('good')",
+        "create function feel(pair) returns mood language sql as"
+        " 'insert into log values (1) returning ''good''::mood'",
+        "create cast (pair as mood) with function feel(pair) as assignment",
+        "create table e(m mood)",
+        "create table f(p pair)",
     )
     assert schema.write_names("a") is None
     assert schema.write_names("b") == {"b"}
     assert schema.write_names("c") is None
     assert schema.write_names("d") == {"d"}
+    assert schema.write_names("e") is None
+    assert schema.write_names("f") == {"f"}
+    assert schema.snapshot.writing_type(Name("mood"), ("public",))
 
 
 @pytest.mark.postgres
