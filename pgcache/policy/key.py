@@ -146,7 +146,9 @@ def _add_parameters(
     """Add types, the format of each value, and how many values follow."""
     pack = _LENGTH.pack
     declared = len(types)
-    while declared and types[declared - 1] == 0:  # not declared, as if the list ended before
+    # Zero is not declared, as if the list ended before; but a type for a parameter that the text
+    # does not have, zero or not, is an error.
+    while 0 < declared <= count and types[declared - 1] == 0:
         declared -= 1
     parts.append(struct.pack(f">I{declared}I", declared, *types[:declared]))
     if len(formats) == 1:

@@ -16,6 +16,8 @@ from pgcache.policy.settings import is_custom, is_ignored, join_names, split_nam
 TRANSACTION_ONLY: Final = frozenset(
     {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
 )
+# Of a role only the user that it makes is told, of the path only the schemas: not their spelling.
+_TOLD_BY_EFFECT: Final = frozenset({"role", "search_path"})
 _USERS: Final = frozenset({"role", "session_authorization"})
 _KEPT_BY_RESET_ALL: Final = TRANSACTION_ONLY | _USERS  # S-06
 
@@ -123,8 +125,8 @@ class Values:
 
     def knows(self, name: str) -> bool:
         """Whether ``material`` tells this setting."""
-        if is_ignored(name) or name.startswith(PREFIX) or name == "role":
-            return False  # of a role, only the user that it makes is told
+        if is_ignored(name) or name.startswith(PREFIX) or name in _TOLD_BY_EFFECT:
+            return False
         if name in self._reported or name in self._base:
             return True
         return is_custom(name) and (name in self._custom or name in self._touched)

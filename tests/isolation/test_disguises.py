@@ -156,3 +156,30 @@ def test_S09_the_schema_of_temporary_objects_by_its_own_name(arena: Arena) -> No
     for _ in range(3):
         assert talker.ask("select count(*) from kv") == [(0,)]
         assert "temporary-table" in talker.verdict()
+
+
+def test_C15_a_default_of_an_argument_reads(arena: Arena) -> None:
+    arena.run(
+        "create table rate (r int)",
+        "insert into rate values (2)",
+        "create function rated() returns int language sql stable as 'select r from public.rate'",
+        "create function same(a int default rated()) returns int language sql immutable"
+        " as 'select a'",
+    )
+    sql = "select same(), k from kv"
+    talker = arena.talk(SUPERUSER)
+    talker.ask("create table noted ()")
+    for _ in range(3):
+        assert talker.ask(sql) == [(2, 1)]
+    talker.ask("update rate set r = 5")
+    assert talker.ask(sql) == arena.truth(sql) == [(5, 1)]
+
+
+def test_S03_a_path_is_shown_as_it_was_spelled(arena: Arena) -> None:
+    sql = "select current_setting('search_path'), k from kv"
+    first = arena.talk()
+    first.ask("set search_path = public, pg_catalog")
+    for _ in range(3):
+        assert first.ask(sql) == [("public, pg_catalog", 1)]
+    spelled = "-c search_path=public,pg_catalog"
+    assert arena.talk(options=spelled).ask(sql) == arena.direct(options=spelled).ask(sql)

@@ -360,10 +360,11 @@ def test_temporary_relations_move_the_epoch() -> None:
 
 def test_what_a_query_may_read_by_name() -> None:
     context = make()
-    for name in ("TimeZone", "search_path", "app.tenant", "session_authorization"):
+    for name in ("TimeZone", "app.tenant", "session_authorization"):
         assert context.knows(name), name
-    for name in ("work_mem", "application_name", "app.unasked", "role", "pgcache.mode", "none"):
+    for name in ("work_mem", "application_name", "app.unasked", "role", "search_path", "none"):
         assert not context.knows(name), name
+    assert not context.knows("pgcache.mode")
     put(context, "app.unasked", "1")
     assert context.knows("app.unasked")
 
