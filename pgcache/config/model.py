@@ -63,6 +63,12 @@ class ListenConfig(Section):
         ge=1,
         le=256,
     )
+    worker_timeout: PositiveDuration = option(
+        "30s",
+        "A worker that has not answered its supervisor for this time hangs: it is killed, and "
+        "another takes its place.",
+        DURATION_HELP,
+    )
 
 
 def _validate_origin(value: Any, info: ValidationInfo) -> Origin:

@@ -24,6 +24,7 @@ from pgcache.workers.assignment import Assignment
 from pgcache.workers.channel import Channel
 from pgcache.workers.current import Current
 from pgcache.workers.hub import Hub
+from pgcache.workers.pulse import await_silence
 from pgcache.workers.restarts import Restarts
 
 log = structlog.get_logger("pgcache.workers")
@@ -63,6 +64,7 @@ class Slot:
         self._sockets: list[socket.socket] = []
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Keep a worker running until ``stop``, or until the first one cannot start."""
@@ -100,6 +102,8 @@ class Slot:
         finally:
             self._hub.leave(self.number)
             self.is_ready = False
+            if self._watch is not None:
+                self._watch.cancel()
             self._process = self._channel = None
             await channel.close()
 
@@ -144,8 +148,16 @@ class Slot:
         assert self._channel is not None
         self.is_ready = True
         self._hub.enter(self.number, self._channel)
+        self._watch = asyncio.get_running_loop().create_task(self._oversee(self._channel))
         if not self.started.done():
             self.started.set_result(None)
+
+    async def _oversee(self, channel: Channel) -> None:
+        """Kill the worker if it hangs; ``run`` starts another."""
+        patience = self._current.config.listen.worker_timeout
+        if await await_silence(channel, patience) and channel is self._channel:
+            log.error("worker hangs, it is killed", number=self.number, silent_s=patience)
+            self.signal(signal.SIGKILL)
 
     async def _on_failure(self, payload: Any) -> None:
         kind = ConfigError if payload["usage"] else StartError

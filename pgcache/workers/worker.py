@@ -21,6 +21,7 @@ from pgcache.proxy.siblings import Answers, Part
 from pgcache.runtime import Place, Ready, serve
 from pgcache.workers.assignment import Assignment
 from pgcache.workers.channel import Channel, ChannelLost
+from pgcache.workers.pulse import ALIVE
 
 DONE, FAILED = 0, 1
 
@@ -48,7 +49,9 @@ class Comrades:
         self._answers = answers
 
     async def answer(self, what: str, payload: Any) -> Any:
-        """What others ask, through the channel."""
+        """What others ask, through the channel, and the supervisor."""
+        if what == ALIVE:
+            return None
         return await self._answers[what](payload)
 
 

@@ -131,6 +131,31 @@ def test_orders_are_for_all_workers(workers: Workers, newest_database: str) -> N
         client.socket.close()
 
 
+def test_a_worker_that_hangs_is_replaced(
+    cluster: Cluster, newest_postgres: Server, redis_server: RedisServer
+) -> None:
+    """Its clients are let go, and new ones do not wait in its queue for ever."""
+    proxy = start_proxy(
+        newest_postgres,
+        cluster.root,
+        "--workers=2",
+        f"--store={redis_server.url()}",
+        environment={"PGCACHE_LISTEN__WORKER_TIMEOUT": "3s"},
+    )
+    workers = Workers(proxy, "")
+    with RawClient(proxy.address) as client:
+        victim = workers.worker_of(client)
+        os.kill(victim, signal.SIGSTOP)
+        await_line(proxy, "worker hangs")
+        assert client.rest() == b""
+    workers.await_pids(lambda pids: len(pids) == 2 and victim not in pids)
+    for one in workers.spread(lambda: RawClient(proxy.address)).values():
+        with one:
+            assert one.rows("select 1") == [("1",)]
+    proxy.stop()
+    assert not proxy.complaints()
+
+
 def test_a_killed_worker_is_replaced(workers: Workers) -> None:
     opened = workers.spread(lambda: RawClient(workers.proxy.address))
     for client in opened.values():
