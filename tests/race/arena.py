@@ -34,14 +34,16 @@ async def race(
     seed: int,
     goal: int = sys.maxsize,
     trouble: Trouble | None = None,
+    slack: float = 0.0,
 ) -> World:
     """Race through the proxies at ``addresses`` until so much is done, or ``trouble`` is over.
 
     Each session connects to one of them at random, and to another when it connects again. Raises
     StaleRead (in an ExceptionGroup), and AssertionError for errors that no client should see.
+    ``slack``: seconds that reads may be behind.
     """
     database = _create_database(server)
-    registers = {name: Register(name) for name in TARGETS}
+    registers = {name: Register(name, slack) for name in TARGETS}
     world = World(tuple(addresses), database, goal, registers)
     chance = random.Random(seed)
     workers = [
@@ -54,6 +56,7 @@ async def race(
             group.create_task(worker.run())
         if trouble is not None:
             group.create_task(_make(trouble, world))
+    await asyncio.sleep(slack)
     await _compare_at_the_end(server, world)
     server.execute(f"drop database {database} with (force)")
     return world

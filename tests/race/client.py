@@ -53,9 +53,13 @@ class Client(asyncio.Protocol):
         _, client = await loop.create_connection(cls, *address)
         client._scram = frames.Scram(password_of(user))
         parameters = {"user": user, "database": database, "options": options}
-        (reply,) = await client.ask(frames.startup(parameters))
-        if reply.errors:
-            raise Gone(reply.errors[0])
+        try:
+            (reply,) = await client.ask(frames.startup(parameters))
+            if reply.errors:
+                raise Gone(reply.errors[0])
+        except BaseException:
+            await client.drop()  # nobody else knows of it
+            raise
         return client
 
     async def ask(self, data: bytes, answers: int = 1) -> list[Reply]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import deque
 
 _CLOCK = itertools.count(1)
@@ -21,12 +22,18 @@ class StaleRead(AssertionError):
 
 
 class Register:
-    """One value, its writer's lock, what is known about it, and what happened lately."""
+    """One value, its writer's lock, what is known about it, and what happened lately.
 
-    def __init__(self, name: str) -> None:
+    With `slack`, in seconds, a read may fall behind what was not known so long before it was sent.
+    """
+
+    def __init__(self, name: str, slack: float = 0.0) -> None:
         self.name = name
         self.lock = asyncio.Lock()
         self.floor = 0
+        self._slack = slack
+        self._raised: deque[tuple[float, int]] = deque()  # when the floor became what it is
+        self._old_floor = 0  # what it was `slack` ago
         self._possible = {0}
         self._last = 0
         self._history: deque[str] = deque(maxlen=60)
@@ -58,7 +65,9 @@ class Register:
 
     def read_sent(self, who: str) -> int:
         """Return what the read that begins now must not fall behind."""
-        return self.floor
+        while self._raised and self._raised[0][0] < time.monotonic() - self._slack:
+            self._old_floor = self._raised.popleft()[1]
+        return self._old_floor if self._slack else self.floor
 
     def read(self, who: str, floor: int, value: int) -> None:
         """Check what a read returned."""
@@ -72,4 +81,6 @@ class Register:
         self._raise_floor(value)
 
     def _raise_floor(self, value: int) -> None:
-        self.floor = max(self.floor, value)
+        if value > self.floor:
+            self.floor = value
+            self._raised.append((time.monotonic(), value))

@@ -69,3 +69,19 @@ def test_the_checker_sees_what_was_rolled_back() -> None:
     register.aborted("writer", value)
     with pytest.raises(StaleRead, match="never committed"):
         register.read("reader", register.read_sent("reader"), value)
+
+
+def test_the_checker_lets_reads_be_behind_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("tests.race.registers.time.monotonic", lambda: now)
+    register = Register("r", slack=0.75)
+    for value in (1, 2):
+        register.commit_sent("writer", register.next_value("writer"))
+        register.committed("writer", value)
+        now += 0.5
+    register.read("reader", register.read_sent("reader"), 1)
+    with pytest.raises(StaleRead, match="older than known"):
+        register.read("reader", register.read_sent("reader"), 0)
+    now += 0.5
+    with pytest.raises(StaleRead, match="older than known"):
+        register.read("reader", register.read_sent("reader"), 1)

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from pgcache.cache.shared.link import Times
+from pgcache.config.values import parse_duration
 from tests.race.arena import race
 from tests.race.registers import StaleRead
 from tests.race.worker import World
-from tests.shared.conftest import Start
+from tests.shared.conftest import LEASE, Start
 from tests.support.link import Link
 from tests.support.postgres import Server
 from tests.support.proxy import Proxy
@@ -30,6 +32,8 @@ from tests.support.redis import RedisServer
 
 PROXIES = 3
 SECONDS = float(os.environ.get("PGCACHE_TEST_FAULT_SECONDS", "5"))
+# What eventual reads may be behind by, in seconds.
+TRUST = Times(parse_duration(LEASE)).trust
 # At first nothing fails: so much is read from the cache before, or the run has shown nothing.
 _HITS_BEFORE = 100
 
@@ -144,12 +148,17 @@ FAULTS: Mapping[str, Fault] = {
 
 
 @pytest.fixture
-def stage(shared_redis: RedisServer, start: Start) -> Iterator[Stage]:
-    """Three proxies in strict mode, each with a link of its own."""
+def consistency() -> str:
+    return "strict"
+
+
+@pytest.fixture
+def stage(shared_redis: RedisServer, start: Start, consistency: str) -> Iterator[Stage]:
+    """Three proxies, each with a link of its own."""
     with ExitStack() as stack:
         links = [stack.enter_context(Link(shared_redis.address)) for _ in range(PROXIES)]
         proxies = [
-            start(f"redis://{link.host}:{link.port}/0", store__consistency="strict")
+            start(f"redis://{link.host}:{link.port}/0", store__consistency=consistency)
             for link in links
         ]
         yield Stage(shared_redis, links, proxies)
@@ -175,22 +184,34 @@ async def _await_hits(world: World, count: int) -> None:
     await asyncio.to_thread(eventually, lambda: world.counts["hits"] >= count)
 
 
-# Connections are broken on purpose, some while they are being made: those end with their loop.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 @pytest.mark.timeout(180 + 3 * SECONDS)
 @pytest.mark.parametrize("name", [*FAULTS, "everything"])
 def test_no_stale_read_and_no_failed_query(
     name: str, stage: Stage, newest_postgres: Server
 ) -> None:
+    _run(name, stage, newest_postgres, slack=0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180 + 3 * SECONDS)
+@pytest.mark.parametrize("consistency", ["eventual"])
+@pytest.mark.parametrize("name", ["partition", "everything"])
+def test_eventual_reads_are_behind_by_three_quarters_of_the_lease_at_most(
+    name: str, stage: Stage, newest_postgres: Server
+) -> None:
+    """Counted from the acknowledgement, or from when somebody saw what was written."""
+    _run(name, stage, newest_postgres, slack=TRUST)
+
+
+def _run(name: str, stage: Stage, server: Server, slack: float) -> None:
     seed = int(os.environ.get("PGCACHE_TEST_SEED", "1"))
     chance = random.Random(f"{seed} {name}")
     faults = list(FAULTS.values()) if name == "everything" else [FAULTS[name]]
     addresses = [proxy.address for proxy in stage.proxies]
+    trouble = _trouble(stage, faults, chance)
     try:
-        world = asyncio.run(
-            race(newest_postgres, addresses, seed, trouble=_trouble(stage, faults, chance))
-        )
+        world = asyncio.run(race(server, addresses, seed, trouble=trouble, slack=slack))
     except* StaleRead as stale:
         pytest.fail(f"{name}, seed {seed}: {stale.exceptions[0]}")
     counts = world.counts
