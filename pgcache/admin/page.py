@@ -176,10 +176,12 @@ def _charts(history: History) -> str:
     ratios: list[Point] = [
         (now - span.at, None if span.ratio is None else span.ratio * 100) for span in spans
     ]
-    saved: list[Point] = [(now - span.at, span.saved_rate) for span in spans]
-    top = round_up(max((span.saved_rate for span in spans), default=0.0))
+    highest = round_up(max((span.saved_rate for span in spans), default=0.0))
+    factor, unit = (1, " s") if highest >= 1 else (1000, " ms")  # labels are short
+    saved: list[Point] = [(now - span.at, span.saved_rate * factor) for span in spans]
+    top = highest * factor
     left = line_chart("Hit ratio over the last hour", ratios, top=100.0, unit="%")
-    right = line_chart("PostgreSQL time saved each second", saved, top=top, unit=" s")
+    right = line_chart("PostgreSQL time saved each second", saved, top=top, unit=unit)
     return (
         f'<div class="pair"><section><h2>Hit ratio</h2>{left}</section>'
         f"<section><h2>PostgreSQL time saved each second</h2>{right}</section></div>"
