@@ -21,10 +21,17 @@ def describe_failure(error: Exception, origin: Origin) -> tuple[str, str]:
     """What happened, and what to do about it (maybe nothing)."""
     words, _, advice = advise(error, origin.dbname).rpartition(" (")
     advice = advice.removesuffix(")").removesuffix(_NOT_NOW).rstrip("; ")
-    number = _ERRNO.search(words)
-    if number is not None:  # asyncio's own words are about sockets; names have negative numbers
-        code = int(number[1])
-        words = os.strerror(code) if code > 0 else _ERRNO.sub("", words)
+    if _ERRNO.search(words):
+        words = plain(words)
     elif isinstance(error, TimeoutError):
         words = f"no answer within {origin.connect_timeout:g} seconds"
     return words, advice
+
+
+def plain(words: str) -> str:
+    """The system's own words for a number, instead of asyncio's, which are about sockets."""
+    number = _ERRNO.search(words)
+    if number is None:
+        return words
+    code = int(number[1])
+    return os.strerror(code) if code > 0 else _ERRNO.sub("", words)  # names have negative ones

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pgcache.cli.options import configuration_options, read_configuration
+from pgcache.cli.options import configuration_options, find_proxy
 from pgcache.cli.remote import console_option, open_console, quote
 from pgcache.config import Config
 
@@ -42,7 +42,7 @@ def invalidate(
     everything: bool,
 ) -> None:
     """Have a running proxy forget results: of TABLEs (schema.name), and what the options say."""
-    config = None if console else read_configuration(config_file, upstream=upstream)
+    config = find_proxy(config_file, upstream, console)
     named = {"TABLE": tables, "TAG": tags, "EVENT": events, "MATCHING": patterns, "QUERY": keys}
     commands = [
         f"INVALIDATE {kind} {quote(name)}" for kind, names in named.items() for name in names

@@ -14,6 +14,7 @@ import asyncpg
 import click
 
 from pgcache.catalog.loader import Connection
+from pgcache.cli.failure import plain
 from pgcache.config import Config
 from pgcache.errors import PgcacheError
 
@@ -65,7 +66,7 @@ async def open_console(config: Config | None, url: str | None) -> AsyncIterator[
         connection = await asyncpg.connect(**arguments, timeout=_PATIENCE, statement_cache_size=0)
     except (OSError, TimeoutError, ValueError, asyncpg.InterfaceError) as error:
         raise RemoteError(
-            f"cannot reach the proxy: {error}",
+            f"cannot reach the proxy: {plain(str(error))}",
             hint="is pgcache serve running? name it with --config FILE or --console URL",
         ) from None
     except asyncpg.PostgresError as error:

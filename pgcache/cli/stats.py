@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from pgcache.cli.figures import Figures, fetch_figures
-from pgcache.cli.options import configuration_options, read_configuration
+from pgcache.cli.options import configuration_options, find_proxy
 from pgcache.cli.panels import build_panels
 from pgcache.cli.remote import console_option, open_console
 from pgcache.config import Config
@@ -24,7 +24,7 @@ def stats(
     config_file: Path | None, upstream: str | None, console: str | None, *, as_json: bool
 ) -> None:
     """Print a running proxy's figures: what it saves, and what it does not cache and why."""
-    config = None if console else read_configuration(config_file, upstream=upstream)
+    config = find_proxy(config_file, upstream, console)
     figures = asyncio.run(_fetch(config, console))
     if as_json:
         click.echo(json.dumps(figures.as_object(), ensure_ascii=False))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from pgcache.cli.figures import Figures, fetch_figures
-from pgcache.cli.options import configuration_options, read_configuration
+from pgcache.cli.options import configuration_options, find_proxy
 from pgcache.cli.panels import build_panels
 from pgcache.cli.remote import console_option, open_console
 from pgcache.config import Config
@@ -38,7 +38,7 @@ def top(
     count: int | None,
 ) -> None:
     """Watch a running proxy: hit ratio, time saved, hottest queries, reasons, change sources."""
-    config = None if console else read_configuration(config_file, upstream=upstream)
+    config = find_proxy(config_file, upstream, console)
     try:
         asyncio.run(_watch(config, console, interval, count))
     except KeyboardInterrupt:

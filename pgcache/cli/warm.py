@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pgcache.catalog.loader import Connection
-from pgcache.cli.options import configuration_options, read_configuration
+from pgcache.cli.options import configuration_options, find_proxy
 from pgcache.cli.remote import console_option, open_console
 from pgcache.config import Config
 
@@ -39,7 +39,7 @@ def warm(
     refresh: bool,
 ) -> int:
     """Have a running proxy ask queries before clients do, each as the client that asked it."""
-    config = None if console else read_configuration(config_file, upstream=upstream)
+    config = find_proxy(config_file, upstream, console)
     command = "WARM CONFIGURED" if top is None else f"WARM TOP {top}"
     return asyncio.run(_run(config, console, command + (" REFRESH" if refresh else "")))
 

@@ -202,7 +202,7 @@ class AdminConfig(Section):
         None,
         "What changes over HTTP must bring (Authorization: Bearer TOKEN); without it there are "
         "none.",
-        "a secret text",
+        "at least eight characters",
         min_length=8,
     )
     hosts: tuple[str, ...] = option(

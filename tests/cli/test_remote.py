@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pgcache.cli.options import find_proxy
 from pgcache.cli.remote import RemoteError, console_address, open_console, quote
 from pgcache.config import Config
+from pgcache.errors import ConfigError
 from tests.support.process import free_port
 
 
@@ -47,7 +49,7 @@ def test_a_port_of_zero_is_advice() -> None:
 
 
 async def test_nobody_there_is_advice() -> None:
-    with pytest.raises(RemoteError, match="cannot reach the proxy") as raised:
+    with pytest.raises(RemoteError, match=r"proxy: Connection refused$") as raised:
         async with open_console(_config(f"127.0.0.1:{free_port()}"), None):
             pass
     assert "pgcache serve" in (raised.value.hint or "")
@@ -55,3 +57,15 @@ async def test_nobody_there_is_advice() -> None:
 
 def test_literals() -> None:
     assert quote("it's") == "'it''s'"
+
+
+def test_a_proxy_that_nobody_names_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGCACHE_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match="which proxy is meant") as raised:
+        find_proxy(None, None, None)
+    assert "--console" in (raised.value.hint or "")
+    assert find_proxy(None, None, "postgresql://me@proxy:7000") is None
+    monkeypatch.setenv("PGCACHE_UPSTREAM", "postgresql://me@db/shop")
+    found = find_proxy(None, None, None)
+    assert found is not None
+    assert found.origin.user == "me"
