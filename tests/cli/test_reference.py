@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pgcache.admin.view import COLUMNS
 from pgcache.cli.reference import build_metrics, build_reasons, insert
 from pgcache.errors.reasons import Reason
 
@@ -32,6 +33,12 @@ def test_every_reason_and_every_kind_of_metric_is_in_it() -> None:
     ):
         assert f"| `{name}` |" in metrics
     assert "| `pgcache_bypass_total` | counter | reason |" in metrics
+
+
+def test_everything_that_the_console_shows_is_in_it() -> None:
+    table = DOCUMENT.read_text().split("### The console")[1].split("\n\n")[1]
+    for name in (*COLUMNS, "HELP"):
+        assert f"`SHOW {name}`" in table or f"`{name}`" in table, name
 
 
 def test_a_document_without_marks_is_a_mistake() -> None:

@@ -63,6 +63,13 @@ class Place:
             pass
         return seen
 
+    async def hear_two(self) -> None:
+        """Read two changes: once the second is read, the first one's place is kept."""
+        assert await self.next_sight() == "heard"
+        for name in ("first", "second"):
+            self.add(tags=name)
+            await self.orders.get()
+
 
 @asynccontextmanager
 async def reading(server: RedisServer) -> AsyncIterator[Place]:
@@ -110,11 +117,7 @@ async def test_what_came_while_nobody_read_is_read_before_anything_is_served(
     redis_server: RedisServer,
 ) -> None:
     async with reading(redis_server) as place:
-        assert await place.next_sight() == "heard"
-        place.add(event="order.created")
-        await place.orders.get()
-        place.add(tags="second")
-        await place.orders.get()  # the first one's place was kept before this was read
+        await place.hear_two()
     place.add(tags="meanwhile")
     async with reading(redis_server) as later:
         assert await later.next_sight() == "heard"
@@ -139,11 +142,7 @@ async def test_a_stream_cut_off_behind_its_reader_counts_as_missed(
     redis_server: RedisServer,
 ) -> None:
     async with reading(redis_server) as place:
-        assert await place.next_sight() == "heard"
-        place.add(event="order.created")
-        await place.orders.get()
-        place.add(tags="second")
-        await place.orders.get()  # the first one's place was kept before this was read
+        await place.hear_two()
     place.add(tags="lost")
     place.add(tags="kept")
     redis_server.say("XTRIM", STREAM, "MAXLEN", "=", "1")

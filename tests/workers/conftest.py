@@ -17,6 +17,8 @@ from tests.support.proxy import SERVICE, Proxy, start_proxy
 from tests.support.raw import RawClient, eventually
 from tests.support.redis import RedisServer
 
+TOKEN = "correct horse battery"
+
 
 @dataclass(slots=True)
 class Workers:
@@ -90,6 +92,7 @@ def workers(
         "--workers=2",
         f"--store={redis_server.url()}",
         f"--admin={admin}",
+        environment={"PGCACHE_ADMIN__TOKEN": TOKEN},
     )
     yield Workers(proxy, admin)
     proxy.stop()

@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-import pytest
-
-from tests.support.postgres import Cluster, Server
-from tests.support.process import free_port
-from tests.support.proxy import start_proxy
 from tests.support.raw import RawClient, eventually
-from tests.support.redis import RedisServer
-from tests.workers.conftest import Workers
+from tests.workers.conftest import TOKEN, Workers
 
-TOKEN = "correct horse battery"
 QUERY = "select a from t"
-
-
-@pytest.fixture
-def workers(
-    cluster: Cluster, newest_postgres: Server, redis_server: RedisServer
-) -> Iterator[Workers]:
-    """Two workers whose page may be used."""
-    admin = f"127.0.0.1:{free_port()}"
-    proxy = start_proxy(
-        newest_postgres,
-        cluster.root,
-        *("--workers=2", f"--store={redis_server.url()}", f"--admin={admin}"),
-        environment={"PGCACHE_ADMIN__TOKEN": TOKEN},
-    )
-    yield Workers(proxy, admin)
-    proxy.stop()
-    assert not proxy.complaints()
 
 
 def _page(workers: Workers) -> str:
