@@ -64,7 +64,7 @@ def _queries(rows: list[Row]) -> Table:
     for name in ("saved", "in PostgreSQL", "calls", "hits"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("last", no_wrap=True)
-    table.add_column("query", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("query", ratio=1)  # the only column that gives way
     for row in rows[:_SHOWN]:
         table.add_row(
             format_seconds(row["saved_ms"] / 1000),
@@ -72,7 +72,7 @@ def _queries(rows: list[Row]) -> Table:
             f"{row['calls']:,}",
             f"{row['hits'] / (row['calls'] or 1):.0%}",
             _toned(row["last"]),
-            Text(str(row["query"])),
+            Text(str(row["query"]), no_wrap=True, overflow="ellipsis"),
         )
     return table
 
