@@ -51,8 +51,10 @@ class Serving(Child):
 
     def log_lines(self) -> list[str]:
         """What it has said so far."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace").splitlines()
+        # Not by seek and read: where this file is read is where the process would go on writing.
+        descriptor = self._log.fileno()
+        said = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        return said.decode(errors="replace").splitlines()
 
     def _start(self) -> None:
         self._launch(
@@ -67,7 +69,7 @@ class Serving(Child):
     def _is_ready(self) -> bool:
         """Whether it has said so, and where."""
         for line in self.log_lines():
-            if READY in line:
+            if READY in line and line.endswith("}"):  # the whole line
                 self.port = int(json.loads(line)["listen"].rpartition(":")[2])
                 return True
         return False

@@ -7,6 +7,7 @@ Made on every statement, so it only keeps what it needs to say it later.
 from __future__ import annotations
 
 from enum import Enum
+from math import isfinite
 from typing import NamedTuple
 
 from pgcache.errors.reasons import EXPLANATIONS, Reason, Refusal
@@ -25,7 +26,10 @@ class Outcome(Enum):
 
 
 class Verdict(NamedTuple):
-    """One statement's fate. ``expires_at``: monotonic seconds. ``key``: the entry's key."""
+    """One statement's fate. ``key``: the entry's.
+
+    ``expires_at``: monotonic seconds; minus infinity of an entry that was dropped meanwhile.
+    """
 
     outcome: Outcome
     refusal: Refusal | None = None
@@ -38,15 +42,15 @@ class Verdict(NamedTuple):
         parts = ["pgcache"]
         if self.outcome is Outcome.STALE:
             # RFC 9211, 2.3: the remaining freshness may be negative, to indicate staleness
-            parts += ["hit", f"ttl={min(-1, round(self.expires_at - now))}"]
+            parts += ["hit", f"ttl={min(-1, self._left(now))}"]
             parts += ["detail=stale"] if self.refusal is None else []
         elif self.outcome in (Outcome.HIT, Outcome.SHARED):
             parts += ["hit"] if self.outcome is Outcome.HIT else ["fwd=miss", "collapsed"]
-            parts.append(f"ttl={max(0, round(self.expires_at - now))}")
+            parts.append(f"ttl={max(0, self._left(now))}")
         elif self.outcome is Outcome.MISS:
             parts.append("fwd=miss")
             if self.stored:
-                parts += ["stored", f"ttl={max(0, round(self.expires_at - now))}"]
+                parts += ["stored", f"ttl={max(0, self._left(now))}"]
         elif self.outcome is Outcome.BYPASS:
             parts.append("fwd=bypass")
         if self.refusal is not None:
@@ -56,6 +60,10 @@ class Verdict(NamedTuple):
         if self.key:
             parts.append(f"key={key_name(self.key)}")
         return "; ".join(parts)
+
+    def _left(self, now: float) -> int:
+        """Whole seconds to its end; none of an entry that was dropped while it answered."""
+        return round(self.expires_at - now) if isfinite(self.expires_at) else 0
 
     def explain(self) -> str:
         """The sentence behind the reason, '' where there is none."""
