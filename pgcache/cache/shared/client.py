@@ -11,7 +11,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import hiredis
 from redis.asyncio import Redis, RedisCluster
@@ -22,8 +22,9 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from pgcache.cache.shared.pipes import Pipe, Pipes
+from pgcache.cache.shared.pipes import Pipe, PipeLost, Pipes
 from pgcache.cache.shared.scripts import Script, build_scripts
+from pgcache.cache.shared.urls import credentials, hosts, tls
 
 OLDEST: Final = 7  # major version: sharded channels, scripts that are not replicated
 _CONNECT_TIMEOUT: Final = 2.0  # seconds
@@ -56,6 +57,11 @@ class StoreChanged(StoreLost):
     """The server has not seen this process before: it may have lost what it was told (T-13)."""
 
 
+Fields = tuple[list[bytes | None], int]  # values of fields, and the server's time in ms
+Peeked = Callable[[Fields | StoreLost], None]
+Stop = Callable[[], None]
+
+
 class Subscription(Protocol):
     """Messages of one database's channels."""
 
@@ -69,8 +75,12 @@ class Client(Protocol):
     async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
         """Run a script. Raises StoreLost or StoreChanged."""
 
-    async def peek(self, key: bytes, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
+    async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
         """Read fields of a hash and the server's time. Raises StoreLost or StoreChanged."""
+
+    def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
+        """The same without a task: ``call`` gets what it returns, or what it raises, but never at
+        once. Returns what stops the waiting; None where ``peek`` has to be used."""
 
     async def load(self) -> None:
         """Make the scripts known. Raises StoreLost."""
@@ -102,7 +112,7 @@ class RedisClient:
             raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
         return reply
 
-    async def peek(self, key: bytes, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
+    async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
         """Fields of a hash, and the server's time in ms: not before they were read.
 
         Native commands, which cost the server less than a script; in a Cluster, a script.
@@ -112,9 +122,32 @@ class RedisClient:
                 self._cluster, self._scripts["peek"], [key], b"", *fields
             )
             return values, int(now)
+        return self._read_peek(await self._ask(self._pack_peek(key, fields), 3))
+
+    def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
+        """The same without a task; None where that cannot be."""
+        if self._cluster is not None:
+            return None
+
+        def read(answers: list[Any] | PipeLost) -> None:
+            try:
+                if isinstance(answers, PipeLost):
+                    raise StoreLost(str(answers))
+                self._look_for_errors(answers)
+                found = self._read_peek(answers)
+            except StoreLost as error:
+                call(error)
+            else:
+                call(found)
+
+        return self._pipes.ask_soon(self._pack_peek(key, fields), 3, read)
+
+    def _pack_peek(self, key: bytes, fields: Sequence[bytes]) -> bytes:
         known = self._scripts["fetch"].sha
-        data = _pack("HMGET", key, *fields) + _pack("SCRIPT", "EXISTS", known) + _TIME
-        values, scripts, time = await self._ask(data, 3)
+        return _pack("HMGET", key, *fields) + _pack("SCRIPT", "EXISTS", known) + _TIME
+
+    def _read_peek(self, answers: list[Any]) -> Fields:
+        values, scripts, time = answers
         if scripts != [1]:
             self._complain(_NO_SCRIPT)
         return values, int(time[0]) * 1000 + int(time[1]) // 1000
@@ -124,10 +157,13 @@ class RedisClient:
             answers = await self._pipes.ask(data, count)
         except _FAILURES as error:
             raise StoreLost(str(error) or type(error).__name__) from error
+        self._look_for_errors(answers)
+        return answers
+
+    def _look_for_errors(self, answers: list[Any]) -> None:
         for answer in answers:
             if isinstance(answer, hiredis.ReplyError):
                 self._complain(str(answer))
-        return answers
 
     def _complain(self, told: str) -> None:
         """The server's error, as one of ours."""
@@ -314,44 +350,14 @@ def _open(url: str, max_connections: int) -> tuple[Redis | RedisCluster, Sentine
     return Redis(connection_pool=pool), None
 
 
-def _hosts(url: str, port: int) -> list[tuple[str, int]]:
-    """HOST:PORT,HOST:PORT… of a URL."""
-    netloc = urlsplit(url).netloc.rpartition("@")[2]
-    found = []
-    for one in netloc.split(","):
-        host, colon, number = one.rpartition(":")
-        if not colon or one.endswith("]"):
-            host, number = one, str(port)
-        found.append((host.strip("[]"), int(number)))
-    return found
-
-
-def _credentials(url: str) -> dict[str, Any]:
-    netloc = urlsplit(url).netloc
-    if "@" not in netloc:
-        return {}
-    user, _, password = netloc.rpartition("@")[0].partition(":")
-    found = {"username": unquote(user), "password": unquote(password)}
-    return {key: value for key, value in found.items() if value}
-
-
-def _tls(url: str) -> dict[str, Any]:
-    """``?ssl=true&ssl_ca_certs=FILE``, for the schemes that have no rediss of their own."""
-    asked = dict(parse_qsl(urlsplit(url).query))
-    found: dict[str, Any] = {"ssl": True} if asked.get("ssl") in ("true", "1", "yes") else {}
-    if found and "ssl_ca_certs" in asked:
-        found["ssl_ca_certs"] = asked["ssl_ca_certs"]
-    return found
-
-
 def _open_sentinel(url: str, max_connections: int) -> tuple[Redis, Sentinel]:
     service, _, database = urlsplit(url).path.strip("/").partition("/")
-    secure = _tls(url)
+    secure = tls(url)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        _hosts(url, 26379),
+        hosts(url, 26379),
         sentinel_kwargs={**_options(), **secure},
         **_options(),
-        **_credentials(url),
+        **credentials(url),
         **secure,
     )
     redis = sentinel.master_for(
@@ -362,12 +368,12 @@ def _open_sentinel(url: str, max_connections: int) -> tuple[Redis, Sentinel]:
 
 def _open_cluster(url: str, max_connections: int) -> RedisCluster:
     return RedisCluster(
-        startup_nodes=[ClusterNode(host, port) for host, port in _hosts(url, 6379)],
+        startup_nodes=[ClusterNode(host, port) for host, port in hosts(url, 6379)],
         max_connections=max_connections,
         cluster_error_retry_attempts=0,
         **_options(),
-        **_credentials(url),
-        **_tls(url),
+        **credentials(url),
+        **tls(url),
     )
 
 

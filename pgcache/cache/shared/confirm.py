@@ -1,23 +1,25 @@
 """Confirming entries of the memory tier: whether the store's tokens are still theirs (strict).
 
-All that is asked for in one turn of the event loop is one question to the store, of native
-commands: what may be served is decided here, as the script ``fetch`` would. Whatever is not plainly
-confirmed is not served; ``lookup`` then asks with the script, and finds out why.
+What is asked for while an answer is underway is one question together, of native commands: what
+may be served is decided here, as the script ``fetch`` would. Whatever is not plainly confirmed is
+not served; ``lookup`` then asks with the script, and finds out why.
 
 Counterpart: ``lookup`` for everything else. Must not know: sessions.
 """
 
 from __future__ import annotations
 
+from asyncio import TimerHandle, get_running_loop
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.client import Fields, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.codec import TOKEN
-from pgcache.cache.shared.keys import EVERYTHING, SCHEMA, spell
+from pgcache.cache.shared.keys import EVERYTHING, SCHEMA, Keys, spell
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.members import parse_members
 
@@ -26,6 +28,8 @@ log = structlog.get_logger("pgcache.store")
 # The list of members, and until when an empty state is not used; then what all entries hold.
 _STANDING: Final = (b"p", b"q", EVERYTHING, SCHEMA)
 
+_NONE: Final = frozenset[int]()
+
 Answer = Callable[[bool], None]
 
 
@@ -33,6 +37,7 @@ class Witness(Protocol):
     """A database's part of the store, as far as this needs it."""
 
     link: Link
+    keys: Keys | None
     id: bytes
     schema: bytes
 
@@ -43,64 +48,111 @@ class Witness(Protocol):
     def doubt(self) -> None:
         """A read had no answer."""
 
-    async def peek(self, fields: list[bytes]) -> tuple[list[bytes | None], int]:
+    async def peek(self, fields: list[bytes]) -> Fields:
         """Fields of the state, and Redis' time in ms, not before them. Raises StoreLost."""
 
 
-class Confirmer:
-    """Asks for one database."""
+class Batch:
+    """What is asked at once, and as whom. ``stop``: what stops the waiting."""
 
-    __slots__ = ("_asked", "_ends", "_members", "_witness")
+    __slots__ = ("asked", "entries", "era", "member", "schema", "stop", "tags", "timer")
+
+    def __init__(self, asked: list[tuple[Entry, Answer]], witness: Witness) -> None:
+        self.asked = asked
+        self.entries = {id(entry): entry for entry, _ in asked}
+        self.tags = list(dict.fromkeys(tag for e in self.entries.values() for tag in e.tags))
+        self.era, self.member, self.schema = witness.link.era, witness.id, witness.schema
+        self.stop: Stop | None = None
+        self.timer: TimerHandle | None = None
+
+
+class Confirmer:
+    """Asks for one database: at once where nothing is underway, else together when it is over."""
+
+    __slots__ = ("_asked", "_batch", "_ends", "_members", "_witness")
 
     def __init__(self, witness: Witness) -> None:
         self._witness = witness
         self._asked: list[tuple[Entry, Answer]] = []
+        self._batch: Batch | None = None  # underway
         self._members: tuple[bytes, bytes | None] = (b"", None)  # as seen last, by whom
         self._ends = 0  # when the first of their leases does, in ms of Redis' clock
 
     def ask(self, entry: Entry, answer: Answer) -> None:
         """Call ``answer`` soon with whether ``entry`` was current after this call. Never at once,
         and never with an error."""
-        if not self._asked:
-            self._witness.link.background(self._confirm())
         self._asked.append((entry, answer))
+        if self._batch is None:
+            self._begin()
 
-    async def _confirm(self) -> None:
-        asked, self._asked = self._asked, []  # this begins when all others have had their turn
-        confirmed = frozenset[int]()
-        try:
-            confirmed = await self._find(asked)
-        finally:
-            for entry, answer in asked:
-                try:
-                    answer(id(entry) in confirmed)
-                except Exception:  # one session's trouble is not another's
-                    log.exception("a hit could not be answered")
-
-    async def _find(self, asked: list[tuple[Entry, Answer]]) -> frozenset[int]:
-        witness = self._witness
-        entries = {id(entry): entry for entry, _ in asked}
-        if not witness.is_usable:
-            return frozenset()
-        link, member, schema = witness.link, witness.id, witness.schema
-        tags = list(dict.fromkeys(tag for entry in entries.values() for tag in entry.tags))
+    def _begin(self) -> None:
+        witness, link = self._witness, self._witness.link
+        asked, self._asked = self._asked, []
+        batch = self._batch = Batch(asked, witness)
+        if not witness.is_usable or witness.keys is None:
+            get_running_loop().call_soon(self._end, batch, _NONE)
+            return
         link.counts.fetches += 1
+        fields = [*_STANDING, *map(spell, batch.tags)]
+        heard = partial(self._hear, batch)
+        batch.stop = link.client.peek_soon(witness.keys.state, fields, heard)
+        if batch.stop is None:
+            link.background(self._ask_slowly(batch, fields))
+        else:
+            batch.timer = get_running_loop().call_later(link.patience, self._give_up, batch)
+
+    async def _ask_slowly(self, batch: Batch, fields: list[bytes]) -> None:
+        """Where a connection has to be opened first."""
+        confirmed = _NONE
         try:
-            values, now = await witness.peek([*_STANDING, *map(spell, tags)])
+            confirmed = self._judge(batch, *await self._witness.peek(fields))
         except StoreLost:
-            witness.doubt()
-            return frozenset()
+            self._witness.doubt()
+        finally:
+            self._end(batch, confirmed)
+
+    def _hear(self, batch: Batch, found: Fields | StoreLost) -> None:
+        """HOT PATH: see ``make bench-shared``."""
+        link, confirmed = self._witness.link, _NONE
+        if isinstance(found, StoreLost):
+            link.counts.failures += 1
+            if isinstance(found, StoreChanged) and link.era == batch.era:
+                link.changed_server()
+            self._witness.doubt()
+        elif link.era == batch.era:
+            confirmed = self._judge(batch, *found)
+        self._end(batch, confirmed)
+
+    def _give_up(self, batch: Batch) -> None:
+        assert batch.stop is not None
+        batch.stop()
+        self._hear(batch, StoreLost("no answer in time"))
+
+    def _end(self, batch: Batch, confirmed: frozenset[int]) -> None:
+        self._batch = None
+        if batch.timer is not None:
+            batch.timer.cancel()
+        if self._asked:
+            self._begin()
+        for entry, answer in batch.asked:
+            try:
+                answer(id(entry) in confirmed)
+            except Exception:  # one session's trouble is not another's
+                log.exception("a hit could not be answered")
+
+    def _judge(self, batch: Batch, values: list[bytes | None], now: int) -> frozenset[int]:
+        """Which entries stand."""
         members, until, everything, definitions, *rest = values
-        if definitions != schema or not self._stands(member, members, until, now):
-            return frozenset()
-        tokens = dict(zip(tags, rest, strict=True))
+        if definitions != batch.schema or not self._stands(batch.member, members, until, now):
+            return _NONE
+        tokens = dict(zip(batch.tags, rest, strict=True))
         found = frozenset(
             number
-            for number, entry in entries.items()
+            for number, entry in batch.entries.items()
             if entry.shared
             and entry.shared == join(everything, definitions, *map(tokens.get, entry.tags))
         )
-        link.counts.confirmed += sum(id(entry) in found for entry, _ in asked)
+        self._witness.link.counts.confirmed += sum(id(entry) in found for entry, _ in batch.asked)
         return found
 
     def _stands(self, member: bytes, packed: bytes | None, until: bytes | None, now: int) -> bool:

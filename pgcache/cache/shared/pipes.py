@@ -23,6 +23,9 @@ class PipeLost(OSError):
     """The connection ended before an answer came."""
 
 
+Call = Callable[[list[Any] | PipeLost], None]
+
+
 class _Owed(asyncio.Future[list[Any]]):
     """So many answers. One that nobody waits for any more is taken off when it comes."""
 
@@ -30,6 +33,36 @@ class _Owed(asyncio.Future[list[Any]]):
         super().__init__(loop=asyncio.get_running_loop())
         self.count = count
         self.answers: list[Any] = []
+
+
+class _Called:
+    """The same for a callback, which gets the answers, or why there are none, at once: a future
+    takes another turn of the loop."""
+
+    __slots__ = ("_call", "answers", "count")
+
+    def __init__(self, count: int, call: Call) -> None:
+        self._call: Call | None = call
+        self.count = count
+        self.answers: list[Any] = []
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._call is None
+
+    def cancel(self) -> None:
+        """Stop waiting."""
+        self._call = None
+
+    def set_result(self, answers: list[Any] | PipeLost) -> None:
+        """All answers have come."""
+        call, self._call = self._call, None
+        if call is not None:
+            call(answers)
+
+    def set_exception(self, error: PipeLost) -> None:
+        """They will not come."""
+        self.set_result(error)
 
 
 class Pipe(asyncio.Protocol):
@@ -47,7 +80,7 @@ class Pipe(asyncio.Protocol):
         self._former = former
         self._on_lost = on_lost
         self._on_push = on_push
-        self._owed: deque[_Owed] = deque()
+        self._owed: deque[_Owed | _Called] = deque()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._is_lost = False
 
@@ -75,6 +108,13 @@ class Pipe(asyncio.Protocol):
         self._transport.write(data)
         return await owed
 
+    def ask_soon(self, data: bytes, count: int, call: Call) -> Callable[[], None]:
+        """The same for a callback; returns what stops the waiting."""
+        called = _Called(count, call)
+        self._owed.append(called)
+        self._transport.write(data)
+        return called.cancel
+
     def tell(self, data: bytes) -> None:
         """Write commands that are answered by pushes alone."""
         self._transport.write(data)
@@ -82,20 +122,26 @@ class Pipe(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answers, in the order of the questions. HOT PATH: see ``make bench-shared``."""
         reader = self._reader
-        try:
-            reader.feed(data)
-            while (answer := reader.gets()) is not _NOTHING:
-                if type(answer) is hiredis.PushNotification:
-                    self._on_push(answer)
-                    continue
+        reader.feed(data)
+        while not self._is_lost:
+            try:
+                answer = reader.gets()
+            except hiredis.HiredisError:
+                self.abort()  # this is no protocol
+                return
+            if answer is _NOTHING:
+                return
+            if type(answer) is hiredis.PushNotification:
+                self._on_push(answer)
+            elif self._owed:
                 owed = self._owed[0]
                 owed.answers.append(answer)
                 if len(owed.answers) == owed.count:
                     self._owed.popleft()
                     if not owed.done():
                         owed.set_result(owed.answers)
-        except (hiredis.HiredisError, IndexError):  # no protocol, or an answer to nothing
-            self.abort()
+            else:
+                self.abort()  # an answer to nothing
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will be answered."""
@@ -135,6 +181,12 @@ class Pipes:
         if pipe is None:
             pipe = await asyncio.shield(self._open())
         return await pipe.ask(data, count)
+
+    def ask_soon(self, data: bytes, count: int, call: Call) -> Callable[[], None] | None:
+        """The same without a task, for a callback. Returns what stops the waiting; None where no
+        pipe is open now."""
+        pipe = self._choose()
+        return None if pipe is None else pipe.ask_soon(data, count, call)
 
     def _choose(self) -> Pipe | None:
         best = None

@@ -9,9 +9,9 @@ import pytest
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag
-from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.client import Peeked, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.confirm import Confirmer, first_end
-from pgcache.cache.shared.keys import spell
+from pgcache.cache.shared.keys import Keys, build_keys, spell
 from pgcache.cache.shared.link import Link, StoreCounts
 from tests.cache.conftest import MakeEntry
 
@@ -28,10 +28,16 @@ def token(letter: str) -> bytes:
 
 
 class FakeLink:
-    """Counts, and runs work beside."""
+    """Counts, and runs work beside. Its client is the witness."""
 
-    def __init__(self) -> None:
+    era, patience = 0, 60.0
+
+    def __init__(self, client: Witness) -> None:
         self.counts = StoreCounts()
+        self.client = client
+
+    def changed_server(self) -> None:
+        self.era += 1
 
     def background(self, work: Any) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(work)
@@ -41,10 +47,14 @@ class Witness:
     """A store's state as a test wants it."""
 
     def __init__(self) -> None:
-        self.link = cast(Link, FakeLink())
+        self.link = cast(Link, FakeLink(self))
+        self.keys: Keys | None = build_keys("p", "fact")
+        self.is_connected = True  # else a connection has to be opened first
         self.id, self.schema = ME, token("$")
         self.is_usable = True
-        self.is_lost = self.is_doubted = False
+        self.error: StoreLost | None = None
+        self.is_doubted = self.is_silent = False
+        self.stopped = 0
         self.asked: list[list[bytes]] = []
         self.state: dict[bytes, bytes] = {
             b"p": member(ME, NOW + 1000) + member(OTHER, NOW + 500),
@@ -57,10 +67,22 @@ class Witness:
     def doubt(self) -> None:
         self.is_doubted = True
 
+    def peek_soon(self, _key: bytes, fields: list[bytes], call: Peeked) -> Stop | None:
+        if not self.is_connected:
+            return None
+        self.asked.append(fields)
+        found = self.error or ([self.state.get(field) for field in fields], NOW)
+        if not self.is_silent:
+            asyncio.get_running_loop().call_soon(call, found)
+        return self._stop
+
+    def _stop(self) -> None:
+        self.stopped += 1
+
     async def peek(self, fields: list[bytes]) -> tuple[list[bytes | None], int]:
         self.asked.append(fields)
-        if self.is_lost:
-            raise StoreLost("gone")
+        if self.error is not None:
+            raise self.error
         return [self.state.get(field) for field in fields], NOW
 
 
@@ -80,12 +102,28 @@ async def ask(witness: Witness, *entries: Entry) -> list[bool]:
     return answers
 
 
-async def test_all_that_is_asked_for_at_once_is_one_question(make_entry: MakeEntry) -> None:
+async def test_what_is_asked_while_an_answer_is_underway_is_one_question(
+    make_entry: MakeEntry,
+) -> None:
     witness = Witness()
     one, both = entry_of(make_entry, 1), entry_of(make_entry, 2, 1)
     assert await ask(witness, one, both, one) == [True, True, True]
-    assert witness.asked == [[b"p", b"q", b"*", b"$", b"r1", b"r2"]]
-    assert (witness.link.counts.fetches, witness.link.counts.confirmed) == (1, 3)
+    assert witness.asked == [
+        [b"p", b"q", b"*", b"$", b"r1"],
+        [b"p", b"q", b"*", b"$", b"r2", b"r1"],
+    ]
+    assert (witness.link.counts.fetches, witness.link.counts.confirmed) == (2, 3)
+
+
+async def test_without_a_connection_it_asks_in_the_other_way(make_entry: MakeEntry) -> None:
+    witness = Witness()
+    witness.is_connected = False
+    assert await ask(witness, entry_of(make_entry, 1)) == [True]
+    witness.state[b"r1"] = token("x")
+    assert await ask(witness, entry_of(make_entry, 1)) == [False]
+    witness.error = StoreLost("gone")
+    assert await ask(witness, entry_of(make_entry, 1)) == [False]
+    assert witness.is_doubted
 
 
 @pytest.mark.parametrize(
@@ -125,7 +163,7 @@ async def test_the_members_are_looked_at_again_when_they_have_changed(
     for until in (NOW + 1, NOW - 1, NOW + 1):
         witness.state[b"p"] = member(ME, NOW + 1000) + member(OTHER, until)
         confirmer.ask(entry, answers.append)
-        for _ in range(5):
+        for _ in range(8):
             await asyncio.sleep(0)
     assert answers == [True, False, True]
 
@@ -136,11 +174,37 @@ async def test_an_entry_without_tokens_of_the_store_is_not_confirmed(
     assert await ask(Witness(), make_entry(tags=(1,))) == [False]
 
 
-async def test_a_store_without_an_answer_is_doubted(make_entry: MakeEntry) -> None:
+@pytest.mark.parametrize(("error", "eras"), [(StoreLost("gone"), 0), (StoreChanged("new"), 1)])
+async def test_a_store_that_fails_is_doubted(
+    make_entry: MakeEntry, error: StoreLost, eras: int
+) -> None:
     witness = Witness()
-    witness.is_lost = True
+    witness.error = error
     assert await ask(witness, entry_of(make_entry, 1)) == [False]
     assert witness.is_doubted
+    assert (witness.link.era, witness.link.counts.failures) == (eras, 1)
+
+
+async def test_T13_an_answer_of_a_server_that_was_given_up_meanwhile_is_none(
+    make_entry: MakeEntry,
+) -> None:
+    witness, answers = Witness(), list[bool]()
+    Confirmer(witness).ask(entry_of(make_entry, 1), answers.append)
+    witness.link.era += 1
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert answers == [False]
+
+
+async def test_an_answer_that_does_not_come_in_time_is_not_waited_for(
+    make_entry: MakeEntry,
+) -> None:
+    witness, answer = Witness(), asyncio.get_running_loop().create_future()
+    witness.is_silent = True
+    witness.link.patience = 0.0
+    Confirmer(witness).ask(entry_of(make_entry, 1), answer.set_result)
+    assert await answer is False
+    assert (witness.stopped, witness.is_doubted) == (1, True)
 
 
 async def test_a_store_that_may_not_be_used_is_not_asked(make_entry: MakeEntry) -> None:

@@ -97,6 +97,30 @@ async def test_an_answer_that_nobody_waits_for_is_not_the_next_ones() -> None:
     assert not line.pipe.is_late
 
 
+async def test_a_callback_is_called_at_once_or_not_at_all() -> None:
+    line, told = Line(), list[list[Any] | PipeLost]()
+    stop = line.pipe.ask_soon(b"one", 1, told.append)
+    line.pipe.ask_soon(b"two", 2, told.append)
+    assert line.transport.written == b"onetwo"
+    stop()
+    assert line.pipe.is_late
+    line.pipe.data_received(b":1\r\n:2\r\n:3\r\n")
+    assert told == [[2, 3]]
+    line.pipe.ask_soon(b"three", 1, told.append)
+    line.pipe.connection_lost(None)
+    assert isinstance(told[1], PipeLost)
+
+
+async def test_without_an_open_pipe_there_is_no_callback() -> None:
+    opener, told = Opener(), list[object]()
+    pipes = Pipes(opener, 1)
+    assert pipes.ask_soon(b"?", 1, told.append) is None
+    await begin(pipes)
+    assert pipes.ask_soon(b"?", 1, told.append) is not None
+    opener.lines[0].pipe.data_received(b":1\r\n:2\r\n")
+    assert told == [[2]]
+
+
 async def test_noise_ends_the_connection() -> None:
     line = Line()
     asked = await begin(line.pipe)
