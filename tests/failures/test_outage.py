@@ -163,6 +163,28 @@ def test_the_origins_return_ends_sessions_that_went_on_without_it(stage: Stage) 
         assert client.rows(READ) == [("one",)]
 
 
+def test_a_console_that_was_open_shows_it(stage: Stage) -> None:
+    url = stage.proxy.url(SERVICE, "pgcache")
+    with psycopg.connect(url, autocommit=True) as console, stage.client() as client:
+
+        def stats() -> dict[str, int]:
+            return {
+                str(name): int(value)
+                for name, value in console.execute("SHOW STATS")
+                if name in ("stale_if_error", "clients_cut_off")
+            }
+
+        before = stats()
+        assert before["clients_cut_off"] == 0
+        stage.lose()
+        await_outage(client)
+        now = stats()
+        assert now["clients_cut_off"] == 1
+        assert now["stale_if_error"] > before["stale_if_error"]
+        states = [row[4] for row in console.execute("SHOW CLIENTS")]
+        assert states.count("without origin") == 1
+
+
 def test_P2_nobody_logs_in_without_the_origin(stage: Stage) -> None:
     with stage.client() as client:
         stage.lose()
