@@ -6,6 +6,7 @@ import re
 import signal
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,8 +16,9 @@ from tests.support.frames import SYNC, Frame, bind, describe_request, execute, p
 from tests.support.link import Link
 from tests.support.postgres import Cluster, Server, installations
 from tests.support.process import free_port
-from tests.support.proxy import SERVICE, Proxy, is_proxy_there, start_proxy
+from tests.support.proxy import SERVICE, Proxy, await_line, is_proxy_there, start_proxy
 from tests.support.raw import RawClient, eventually, rows_of
+from tests.support.redis import RedisServer
 
 READ = "select v from t"
 EXTENDED = (parse("", READ), bind("", ""), describe_request("P", ""), execute(""), SYNC)
@@ -275,3 +277,32 @@ def test_a_client_that_stayed_leaves_nothing_behind(stage: Stage) -> None:
         stage.await_lost(1)
         other.reset()
     eventually(lambda: stage.metric("pgcache_clients_cut_off") == 0)
+
+
+@pytest.mark.parametrize("consistency", ["eventual", "strict"])
+def test_beside_a_shared_store_what_needs_no_confirmation_is_served(
+    stage: Stage, redis_server: RedisServer, tmp_path: Path, consistency: str
+) -> None:
+    (tmp_path / "pgcache.toml").write_text(
+        f"[cache]\nttl = '2s'\nstale_if_error = '10min'\n"
+        f"[store]\nurl = '{redis_server.url()}'\nconsistency = '{consistency}'\n"
+    )
+    upstream = stage.server.url(SERVICE).replace(
+        f":{stage.server.port}/", f":{stage.way.address[1]}/"
+    )
+    file = str(tmp_path / "pgcache.toml")
+    proxy = start_proxy(stage.server, tmp_path, "--config", file, upstream=upstream)
+    try:
+        with RawClient(proxy.address) as client:
+            client.query("set pgcache.notices = on")
+            await_stored(client, frames.query(READ))
+            stage.way.cut()
+            await_line(proxy, "origin lost")
+            if consistency == "eventual":
+                await_outage(client)
+            else:
+                with pytest.raises(ConnectionError):
+                    await_outage(client)
+    finally:
+        proxy.stop()
+    assert proxy.complaints() == []
