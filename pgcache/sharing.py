@@ -6,15 +6,20 @@ import json
 import secrets
 from hashlib import blake2b
 from time import monotonic
+from typing import Protocol
 
-from pgcache.cache.shared.client import RedisClient
+import structlog
+
+from pgcache.cache.shared.client import OLDEST, RedisClient, StoreLost
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import method_of
 from pgcache.cache.shared.link import Link, Times
 from pgcache.catalog.service import CatalogService
 from pgcache.config import Config
 from pgcache.config.store import StoreConfig
-from pgcache.errors import ConfigError
+from pgcache.errors import ConfigError, StartError
+
+log = structlog.get_logger("pgcache.store")
 
 # What decides which results there are, and how long: it has to be the same for all.
 _COMPARED = ("cache", "tables", "functions", "rules")
@@ -54,6 +59,52 @@ def build_client(store: StoreConfig) -> RedisClient:
         )
     except ValueError as error:
         raise ConfigError(f"store.url cannot be used: {error}") from error
+
+
+class Dated(Protocol):
+    """A store that tells its version."""
+
+    async def version(self) -> tuple[int, ...]:
+        """The server's version. Raises StoreLost."""
+
+
+async def refuse_old_store(store: Dated) -> None:
+    """Raise StartError where the store answers, and is too old to be one.
+
+    One that does not answer may be started later; if that is too old it stays degraded.
+    """
+    try:
+        version = await store.version()
+    except StoreLost as error:
+        log.warning(
+            "the shared store does not answer: until it does, nothing is cached", why=str(error)
+        )
+        return
+    if version[0] < OLDEST:
+        told = ".".join(map(str, version))
+        raise StartError(
+            f"the shared store is Redis {told}, and {OLDEST} or later is needed",
+            hint="start a newer one, or leave store.url out: each process then has its own",
+        )
+
+
+def say_what_is_off(config: Config) -> None:
+    """Name the options that ask for something which is not done beside a shared store."""
+    cache = config.cache
+    graces = [table.grace for table in config.tables.values()]
+    graces += [rule.grace for rule in config.rules]
+    asked = {
+        "grace": any((cache.grace, *graces)),
+        "cache.refresh_ahead": cache.refresh_ahead > 0,
+        "cache.verify_ratio": cache.verify_ratio > 0,
+    }
+    found = [name for name, is_asked in asked.items() if is_asked]
+    if found:
+        log.warning(
+            "not done beside a shared store",
+            options=found,
+            why="what is asked again here would be neither the store's nor known to other proxies",
+        )
 
 
 def build_codec(store: StoreConfig) -> Codec:

@@ -33,7 +33,6 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "cache/shared/burial.py": ("shared", "whole proxies that share a store"),
     "cache/shared/membership.py": ("shared", "whole proxies that share a store"),
     "cache/shared/space.py": ("shared", "whole proxies that share a store"),
-    "sharing.py": ("shared", "whole proxies that share a store"),
     "catalog/model.py": ("catalog", "values without behaviour"),
     "cli/demo.py": ("demo/test_show.py", "runs the command"),
     "cli/findings.py": ("cli/test_checks.py", "values without behaviour"),

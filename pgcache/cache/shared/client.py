@@ -85,6 +85,9 @@ class Client(Protocol):
     async def load(self) -> None:
         """Make the scripts known. Raises StoreLost."""
 
+    async def version(self) -> tuple[int, ...]:
+        """The server's version. Raises StoreLost."""
+
     def subscribe(self, *channels: bytes) -> Any:
         """Listen, as an asynchronous context with a ``Subscription``. Raises StoreLost."""
 
