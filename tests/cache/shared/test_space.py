@@ -1,0 +1,190 @@
+"""Membership and announcements against a server of the test's own, which keeps nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from pgcache.cache.shared.client import Peeked, Reply, StoreChanged, StoreLost
+from pgcache.cache.shared.codec import Codec
+from pgcache.cache.shared.compress import method_of
+from pgcache.cache.shared.link import Link, Times
+from pgcache.cache.shared.space import Space
+
+LEASE = 0.4
+_NOW = b"1764098000123"
+
+
+class Channel(asyncio.Queue[bytes]):
+    """A subscription."""
+
+    async def next(self) -> bytes:
+        """Wait for the next message."""
+        return await self.get()
+
+
+class Server:
+    """Says yes to everything; ``ran`` is what it was asked. It may forget scripts, or be away."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.is_away = self.is_late = False
+        self._knows = False
+        self._channels: dict[bytes, Channel] = {}
+
+    def forget(self) -> None:
+        """It is another server now."""
+        self._knows = False
+
+    async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
+        """Run a script."""
+        if self.is_away:
+            raise StoreLost("nobody there")
+        if not self._knows:
+            raise StoreChanged("never seen")
+        self.ran.append(name)
+        if name == "clock":
+            return [b"ok", _NOW]
+        if name == "join":
+            return [b"ok", b"s" * 16]
+        if name == "beat":
+            if self.is_late:
+                return [b"late"]
+            member, number = arguments[0], arguments[3]
+            self._channels[keys[1]].put_nowait(b"b%s%d" % (member, number))
+            return [b"ok", b"", _NOW, b"0"]
+        return [b"ok"]
+
+    async def peek(self, key: bytes, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
+        """Nothing is there."""
+        return [None] * len(fields), int(_NOW)
+
+    def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> None:
+        """This server has no such thing."""
+
+    async def load(self) -> None:
+        """Learn the scripts."""
+        self._knows = True
+
+    async def version(self) -> tuple[int, ...]:
+        """New enough."""
+        return (8, 0, 0)
+
+    @asynccontextmanager
+    async def subscribe(self, *channels: bytes) -> AsyncIterator[Channel]:
+        """Listen; all channels are one."""
+        if self.is_away:
+            raise StoreLost("nobody there")
+        channel = Channel()
+        for name in channels:
+            self._channels[name] = channel
+        yield channel
+
+
+class Owner:
+    """A database."""
+
+    def told_redefined(self) -> None:
+        """There are no catalogs here."""
+
+
+@pytest.fixture
+async def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+async def link(server: Server) -> AsyncIterator[Link]:
+    made = Link(
+        server,
+        Codec(method_of("none"), 1 << 20, b""),
+        prefix="pgcache",
+        times=Times(LEASE),
+        patience=0.1,
+        flight_wait=1.0,
+        configuration="00c0ffee",
+        clock=monotonic,
+    )
+    yield made
+    await made.close()
+
+
+async def _space(link: Link, name: str) -> Space:
+    space = Space(link, name, Owner())
+    space.meet((name,))
+    await _until(lambda: space.is_usable)
+    return space
+
+
+async def _until(what: Any) -> None:
+    async with asyncio.timeout(20):
+        while not what():  # noqa: ASYNC110 - the space does not tell
+            await asyncio.sleep(0.005)
+
+
+async def _write(space: Space) -> None:
+    """Lock, and give it up; returns when the client may hear of it."""
+    lock = space.generations.lock(frozenset((1,)))
+    await asyncio.gather(*space.generations.take_issued())
+    space.generations.unlock(lock, moved=True)
+    await asyncio.gather(*space.generations.take_issued())
+
+
+async def test_T10_a_write_is_announced(server: Server, link: Link) -> None:
+    space = await _space(link, "one")
+    await _write(space)
+    await _until(lambda: server.ran[-1] in ("unlock", "beat") and "unlock" in server.ran)
+    assert server.ran.index("lock") < server.ran.index("unlock")
+    assert link.counts.unheard == 0
+
+
+async def test_T14_a_write_that_cannot_be_announced_waits_until_nobody_relies_on_it(
+    server: Server, link: Link
+) -> None:
+    space = await _space(link, "one")
+    server.is_away = True
+    await _write(space)
+    assert space.lease.silence_left <= 0
+    assert link.counts.unheard >= 1
+    server.is_away = False
+    await _until(lambda: space.is_usable)
+
+
+async def test_T14_a_beat_that_was_too_late_is_none(server: Server, link: Link) -> None:
+    space = await _space(link, "one")
+    before = space.id
+    server.is_late = True
+    await _until(lambda: not space.is_joined)
+    server.is_late = False
+    await _until(lambda: space.is_usable)
+    assert space.id != before
+
+
+async def test_T13_another_server_is_found_out_by_all_databases(server: Server, link: Link) -> None:
+    """Also by one that is just about to announce something."""
+    one, two = await _space(link, "one"), await _space(link, "two")
+    before = one.id, two.id
+    server.forget()
+    await _write(one)
+    await _write(two)
+    await _until(lambda: one.is_usable and two.is_usable)
+    assert one.id != before[0]
+    assert two.id != before[1]
+    assert link.counts.unheard == 0
+
+
+async def test_T13_an_announcement_of_a_database_that_was_not_told_yet(
+    server: Server, link: Link
+) -> None:
+    """It joins anew, and does not ask without end whether it has."""
+    space = await _space(link, "one")
+    before = space.id
+    link.changed_server()  # another database's part has found out
+    async with asyncio.timeout(20):
+        await _write(space)
+    assert space.id != before
