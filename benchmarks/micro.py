@@ -43,6 +43,7 @@ from pgcache.policy.key import build_key
 from pgcache.policy.plan import View, plan_read
 from pgcache.proxy.decide import ask
 from pgcache.proxy.session import Session
+from pgcache.sql.analyses import Analyses, Text
 from pgcache.sql.lexer import tokenize
 from pgcache.sql.normal import normalise
 from pgcache.sql.script import read_script
@@ -155,10 +156,16 @@ def _framing() -> list[Step]:
 def _texts() -> list[Step]:
     tokens = tokenize(_DASHBOARD)
     raw, short = _DASHBOARD.encode(), f"{conversation.SQL}57".encode()
+    analyses = Analyses(10)
+    known = analyses.script(Text(raw, True, "utf-8"))
+    another = Text(_DASHBOARD.replace("'30 days'", "'31 days'").encode(), True, "utf-8")
+    found = analyses.find(another).finding.script
+    assert found is not known and found.statements[0] is known.statements[0]
     return [
         Step("text", f"lex a dashboard query ({len(raw)} bytes)", lambda: tokenize(_DASHBOARD)),
         Step("text", "normalise it", lambda: normalise(_DASHBOARD, tokens)),
         Step("text", "all about it, with its lexing", lambda: read_script(raw)),
+        Step("text", "the same with other constants", lambda: analyses.find(another)),
         Step("text", "all about a one-row SELECT", lambda: read_script(short)),
     ]
 
