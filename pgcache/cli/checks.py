@@ -79,7 +79,7 @@ async def check_shared_store(config: Config) -> Finding:
     if version[0] < OLDEST_REDIS:
         return Finding(matter, Grade.FAILURE, told, f"Redis {OLDEST_REDIS} or later is needed.")
     if eviction.startswith("allkeys"):
-        advice = "Set maxmemory-policy volatile-lru: the state has no end and must not be evicted."
+        advice = "Set maxmemory-policy volatile-ttl: the state ends last and should not be evicted."
         return Finding(matter, Grade.WARNING, told, advice)
     return Finding(matter, Grade.GOOD, told)
 

@@ -67,7 +67,7 @@ async def test_a_shared_store_that_answers(redis_server: RedisServer) -> None:
     redis_server.say("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     found = await check_shared_store(_config(store={"url": redis_server.url()}))
     assert found.grade is Grade.WARNING
-    assert "volatile-lru" in found.advice
+    assert "volatile-ttl" in found.advice
 
 
 async def test_a_shared_store_that_is_not_there() -> None:
