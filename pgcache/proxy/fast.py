@@ -150,6 +150,8 @@ class FastLane:
             if not gatherer.kept:
                 questions.clear()
             return None
+        if not found and isinstance(self._played, LongTurn):
+            self.close()  # a Flush alone: what was answered before it has been said
         gatherer.kept = b""
         questions.clear()
         pieces = []

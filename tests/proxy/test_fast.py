@@ -412,3 +412,22 @@ async def test_a_pipelining_session_still_sends_on_at_once(line: Line) -> None:
     line.origin.is_held = True
     line.says(query("begin"))
     assert line.session._fast.express.underway is not None
+
+
+async def test_W43_a_flush_behind_a_long_answer_does_not_repeat_it(rig: Rig, line: Line) -> None:
+    for _ in range(2):
+        line.says(joined(THERE, THERE))
+    rig.world.tables["public.t"] = [b"x" * 1_000] * (MAX_ANSWER // 1_000 + 1)
+    prove(line)
+    line.says(query(READ))
+    line.heard()
+    assert is_open(line)
+    assert line.session._fast.is_pipelined
+    line.says(FLUSH)
+    assert line.heard() == b""
+    line.says(FLUSH)
+    line.says(THERE)
+    line.hears("1 2 T(v) D(u) C(SELECT_1) Z(I)")
+    line.says(query(READ))
+    assert len(line.heard()) > MAX_ANSWER
+    assert line.asked() == ""
