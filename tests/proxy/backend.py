@@ -228,12 +228,13 @@ class Backend:
         (count,) = struct.unpack_from("!H", rest, position)
         results = struct.unpack_from(f"!{count}H", rest, position + 2)
         prepared = self._statement(statement.decode())
+        # PostgreSQL counts the values before it looks at anything else (exec_bind_message).
+        if len(values) != len(set(re.findall(r"\$\d", prepared.text))):
+            raise SqlError("08P01", f"bind message supplies {len(values)} parameters")
         self._check_block(prepared.text)
         if name and name.decode() in self.portals:
             raise SqlError("42P03", f'cursor "{name.decode()}" already exists')
         self._check_names(prepared.text)
-        if len(values) != len(set(re.findall(r"\$\d", prepared.text))):
-            raise SqlError("08P01", f"bind message supplies {len(values)} parameters")
         if len(results) > 1 and _columns(prepared.text):
             raise SqlError("08P01", "bind message has too many result formats")
         portal = Portal(prepared.text, values, results)
