@@ -81,9 +81,16 @@ class Canned(asyncio.Protocol):
 @contextlib.contextmanager
 def serve_canned() -> Iterator[int]:
     """Run it in a process of its own; gives the port."""
+    with serve("benchmarks.canned") as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def serve(module: str, *arguments: str) -> Iterator[tuple[int, int]]:
+    """Run ``module`` with a free port before its arguments; gives the port and the process id."""
     port = process.free_port()
     child = process.start(
-        [sys.executable, "-m", "benchmarks.canned", str(port)],
+        [sys.executable, "-m", module, str(port), *arguments],
         environment={"PATH": "/usr/bin:/bin"},
         cwd=Path(__file__).parent.parent,
     )
@@ -91,9 +98,9 @@ def serve_canned() -> Iterator[int]:
         deadline = time.monotonic() + 10.0
         while not _listens(child, port):
             if time.monotonic() > deadline:
-                raise RuntimeError("the canned server did not start")
+                raise RuntimeError(f"{module} did not start")
             time.sleep(0.02)
-        yield port
+        yield port, child.pid
     finally:
         process.stop(child, signal.SIGTERM)
 

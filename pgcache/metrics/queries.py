@@ -84,9 +84,10 @@ class Query:
             self.last = MISS
         else:
             self.passes[reason] = self.passes.get(reason, 0) + 1
-            self.last = reason.value
+            self.last = reason._value_  # ``value`` is a call into Python
         self.origin_seconds += seconds
-        self.longest = max(self.longest, seconds)
+        if seconds > self.longest:
+            self.longest = seconds
         self.last_at = now
 
     def filled(self, rows: int, size: int) -> None:

@@ -276,11 +276,12 @@ class Express:
         now = state.engine.clock()
         took = now - self.started
         self._counters.forward_seconds.observe(took)
-        if not known.ends:
-            if state.database is not None:
+        if state.database is not None:
+            if not known.ends:
                 count_asked(state, known.asked, took, now)
+            tell_if_slow(state, known.asked, took)
+        if not known.ends:
             state.last, state.verdict = known.verdict, None
-        tell_if_slow(state, known.asked, took)
         return True
 
     def _leave_statement(self, known: Pass) -> Prepared:

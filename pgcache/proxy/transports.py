@@ -41,9 +41,10 @@ class Connection(asyncio.Protocol):
     # -- what a session needs of a peer
 
     def send(self, data: bytes | memoryview) -> None:
-        """Write, unless the other end is gone already."""
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        """Write, unless the other end is gone already. HOT PATH."""
+        transport = self.transport
+        if not transport.is_closing():
+            transport.write(data)
 
     def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
         """The same of several pieces: one call of the system for all that the socket takes."""
