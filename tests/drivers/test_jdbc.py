@@ -1,7 +1,8 @@
 """pgjdbc through the proxy, as DBeaver, Metabase and Tableau use it.
 
 Needs a JDK and the driver (Debian's default-jdk-headless and libpostgresql-jdbc-java); skipped
-where they are absent. One JVM plays all tests of this file: see `JdbcSession.java`.
+where they are absent. One JVM plays all tests of this file: see `JdbcSession.java`. With
+autocommit off the driver sends BEGIN in one run with a transaction's first question (W-76).
 """
 
 from __future__ import annotations

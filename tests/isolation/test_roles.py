@@ -65,16 +65,13 @@ def test_S08_a_role_set_before_the_catalogs_were_read(arena: Arena, elsewhere: s
         "grant alice to app",
         database=elsewhere,
     )
-    try:
-        talker = arena.talk("app", elsewhere)
-        talker.ask("set role alice")
-        assert talker.is_hit("select i, current_user from who")
-        talker.ask("reset role")
-        assert talker.ask("select i, current_user from who") == [(1, "app")]
-        assert talker.is_hit("select i, current_user from who")
-        assert talker.ask("select i, current_user from who") == [(1, "app")]
-    finally:
-        arena.run("revoke alice from app")
+    talker = arena.talk("app", elsewhere)
+    talker.ask("set role alice")
+    assert talker.is_hit("select i, current_user from who")
+    talker.ask("reset role")
+    assert talker.ask("select i, current_user from who") == [(1, "app")]
+    assert talker.is_hit("select i, current_user from who")
+    assert talker.ask("select i, current_user from who") == [(1, "app")]
 
 
 def test_S08_a_renamed_role_keeps_its_sessions(arena: Arena) -> None:
