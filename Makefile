@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 NODE := build/node
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
-PYTEST_FLAGS ?= -n 3
+PYTEST_FLAGS ?= -n 4 --dist worksteal
 
 .PHONY: help demo test lint types contracts unit format example clean bench bench-quick bench-shared bench-micro
 

@@ -117,7 +117,9 @@ def test_cancel_reaches_the_statement(arena: Arena) -> None:
             seen = watcher.cursor()
             while True:
                 seen.execute(
-                    "select 1 from pg_stat_activity where pid = %s and state = 'active'", (pid,)
+                    "select 1 from pg_stat_activity where pid = %s and state = 'active'"
+                    " and query ~ 'pg_sleep'",  # not the BEGIN that goes before it
+                    (pid,),
                 )
                 if seen.fetchone():
                     connection.cancel()
