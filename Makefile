@@ -81,6 +81,7 @@ $(VENV)/.bench: $(BIN)/python pyproject.toml
 $(NODE)/.done:
 	@mkdir -p $(NODE)
 	@if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then \
-		npm install --silent --no-audit --no-fund --cache $(NODE)/cache --prefix $(NODE) pg@8 pg-cursor@2 \
+		npm install --silent --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000 \
+			--cache $(NODE)/cache --prefix $(NODE) pg@8 pg-cursor@2 \
 		&& touch $@ || echo "npm could not install node-postgres: its tests will be skipped"; \
 	else echo "no node on this machine: the tests of node-postgres will be skipped"; fi
