@@ -124,10 +124,15 @@ QUESTIONS = (
 
 
 def _in_one_chunk(questions: Sequence[tuple[bytes, bool]]) -> bytes:
-    """A pipeline: questions with a Sync of their own, or (False) without it."""
-    *before, (last, _) = questions
-    parts = [turn if is_synced else turn.removesuffix(frames.SYNC) for turn, is_synced in before]
-    return b"".join(parts) + last
+    """A pipeline: questions with a Sync of their own, or (False) without it.
+
+    What stands before a Query always has one: no driver does otherwise.
+    """
+    followers = [turn for turn, _ in questions[1:]] + [b"Q"]
+    return b"".join(
+        turn if is_synced or follower[:1] == b"Q" else turn.removesuffix(frames.SYNC)
+        for (turn, is_synced), follower in zip(questions, followers, strict=True)
+    )
 
 
 BATCHES = st.builds(
