@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.shared.asking import await_hits, stats, values
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, stats, values
 from tests.support.link import Link
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer

@@ -12,12 +12,10 @@ from contextlib import contextmanager
 import pytest
 import redis
 
+from tests.shared.asking import QUERY, await_hits_of, share_a_result, stats
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, await_hits_of, stats, values
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisSentinel, RedisServer, await_so
-
-QUERY = "select v from t"
 
 
 @contextmanager
@@ -57,10 +55,7 @@ def test_T13_writes_that_the_new_primary_never_heard_of(
     first, second = redis_sentinel.primary, redis_sentinel.replica
     proxies = [start(redis_sentinel.url()) for _ in range(2)]
     one, two = (proxy.connect("app", newest_database) for proxy in proxies)
-    one.execute("create table t (v text)")
-    one.execute("insert into t values ('x1')")
-    values(two, QUERY)
-    assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
+    share_a_result(one, two)
     number = 1
     for primary, replica in ((first, second), (second, first)):
         with lagging(primary, replica):

@@ -14,15 +14,14 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.shared.asking import QUERY, Connection, await_hits, stats, values
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, stats, values
 from tests.support.postgres import Server
 from tests.support.proxy import Proxy, await_line
 from tests.support.raw import eventually
 from tests.support.redis import RedisServer
 
-QUERY, OTHER = "select v from t", "select v from other"
-Connection = psycopg.Connection[tuple[object, ...]]
+OTHER = "select v from other"
 
 _SCHEMA = """
 create table t (v text, number int unique deferrable initially deferred);

@@ -7,14 +7,21 @@ import time
 import psycopg
 import pytest
 
+from tests.shared.asking import (
+    QUERY,
+    await_hits,
+    await_hits_of,
+    see_a_write,
+    share_a_result,
+    stats,
+    values,
+)
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, await_hits_of, stats, values
 from tests.support.link import Link
 from tests.support.proxy import SERVICE, Proxy
 from tests.support.raw import eventually
 from tests.support.redis import RedisCluster, RedisServer
 
-QUERY = "select v from t"
 # Seconds in which what must not happen would: several beats.
 OBSERVED = 0.8
 
@@ -28,10 +35,7 @@ def test_T14_writes_while_redis_is_away_are_seen_when_it_is_back(
     pair: list[Proxy], shared_redis: RedisServer, newest_database: str
 ) -> None:
     one, two = (proxy.connect("app", newest_database) for proxy in pair)
-    one.execute("create table t (v text)")
-    one.execute("insert into t values ('x1')")
-    values(two, QUERY)
-    assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
+    share_a_result(one, two)
     shared_redis.kill()
     one.execute("update t set v = 'x2'")
     assert values(two, QUERY) == ["x2"]
@@ -100,10 +104,7 @@ def test_T14_a_sign_of_life_that_was_held_up_is_none(
     with Link(shared_redis.address) as link:
         proxies = [start(f"redis://{link.host}:{link.port}/0"), start(shared_redis.url())]
         one, two = (proxy.connect("app", newest_database) for proxy in proxies)
-        one.execute("create table t (v text)")
-        one.execute("insert into t values ('x1')")
-        values(two, QUERY)
-        assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
+        share_a_result(one, two)
         link.stall()
         eventually(lambda: stats(proxies[0])["store_state"] == "degraded")
         one.execute("update t set v = 'x2'")  # it is not even tried to announce it
@@ -124,12 +125,7 @@ def test_a_cluster_is_a_store(
 ) -> None:
     proxies = [start(redis_cluster.url()) for _ in range(2)]
     one, two = (proxy.connect("app", newest_database) for proxy in proxies)
-    one.execute("create table t (v text)")
-    one.execute("insert into t values ('x1')")
-    values(two, QUERY)
-    assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
-    one.execute("update t set v = 'x2'")
-    assert str(values(two, QUERY)[0])[1:] == "2"
-    assert await_hits(two, QUERY) == ["#2"]
+    share_a_result(one, two)
+    see_a_write(one, two)
     for connection in (one, two):
         connection.close()

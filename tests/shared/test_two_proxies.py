@@ -3,59 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 
-import psycopg
 import pytest
 
+from tests.shared.asking import await_hits, await_value, stats, values
 from tests.shared.conftest import Start
-from tests.support.proxy import SERVICE, Proxy
-from tests.support.raw import eventually
+from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
-
-PATIENCE = 20.0
-Connection = psycopg.Connection[tuple[object, ...]]
-
-
-def stats(proxy: Proxy) -> dict[str, str]:
-    """What SHOW STATS says."""
-    with psycopg.connect(proxy.url(SERVICE, "pgcache"), autocommit=True) as console:
-        return {str(name): str(value) for name, value in console.execute("SHOW STATS").fetchall()}
-
-
-def values(connection: Connection, query: str) -> list[object]:
-    """The first column."""
-    return [row[0] for row in connection.execute(query).fetchall()]
-
-
-def await_value(connection: Connection, query: str, value: str) -> None:
-    """Ask until the answer is this."""
-    deadline = time.monotonic() + PATIENCE
-    while values(connection, query) != [value]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def await_hits(connection: Connection, query: str) -> list[object]:
-    """Ask until the answer is a hit (its rows are marked), and return it."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found = values(connection, query)
-        if str(found[0]).startswith("#"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"no hit, but {found}")
-
-
-def await_hits_of(connection: Connection, query: str, number: int) -> None:
-    """Ask until the answer is a hit; no answer on the way may have another number."""
-
-    def is_hit() -> bool:
-        (found,) = values(connection, query)
-        assert str(found)[1:] == str(number)
-        return str(found).startswith("#")
-
-    eventually(is_hit)
 
 
 @pytest.fixture(params=["eventual", "strict"])

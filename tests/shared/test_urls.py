@@ -10,15 +10,14 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.shared.asking import QUERY, see_a_write, share_a_result, stats, values
 from tests.shared.conftest import Start
-from tests.shared.test_two_proxies import await_hits, stats, values
 from tests.support.link import Link
 from tests.support.proxy import Proxy, await_line
 from tests.support.redis import RedisServer
 from tests.support.tls import Certificates
 
 ROOT = Path(__file__).parents[2]
-QUERY = "select v from t"
 
 
 @pytest.fixture
@@ -34,13 +33,8 @@ def _share(proxies: list[Proxy], database: str) -> None:
     """Have the second serve what the first has run, and hear of what it writes."""
     one, two = (proxy.connect("app", database) for proxy in proxies)
     with one, two:
-        one.execute("create table t (v text)")
-        one.execute("insert into t values ('x1')")
-        values(two, QUERY)
-        assert await_hits(one, QUERY) == await_hits(two, QUERY) == ["#1"]
-        one.execute("update t set v = 'x2'")
-        assert str(values(two, QUERY)[0])[1:] == "2"
-        assert await_hits(two, QUERY) == ["#2"]
+        share_a_result(one, two)
+        see_a_write(one, two)
 
 
 def test_tls(start: Start, secured: Link, certificates: Certificates, newest_database: str) -> None:
