@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from pgcache.proxy.engine import Database
 from pgcache.proxy.probes import Prober
 from pgcache.proxy.reading import LONG_TEXT, Reader
@@ -16,6 +18,8 @@ from pgcache.proxy.state import State
 from pgcache.sql.analyses import Text
 from pgcache.wire import codes
 from pgcache.wire.messages import Parse
+
+log = structlog.get_logger("pgcache.proxy")
 
 # How long a query waits for the catalogs to be read before it passes, in seconds.
 _CATALOG_PATIENCE = 1.0
@@ -63,6 +67,8 @@ class Learner:
         try:
             for text in texts:
                 await reader.read(text)
+        except Exception:  # in the thread; on the loop it will be tried once more, and seen
+            log.exception("a long text could not be analysed beside the loop")
         finally:
             self.is_waiting = False
         self._go_on()

@@ -258,6 +258,13 @@ class SharedSession(Session):
     def _on_confirmed(self, entry: Entry, data: bytes, is_current: bool) -> None:
         if self._unsure is not data:
             return  # it did not wait
+        try:
+            self._answer_confirmed(entry, data, is_current)
+        except BaseException:
+            self._client.close()  # as the loop does where it calls: nobody else would end the wait
+            raise
+
+    def _answer_confirmed(self, entry: Entry, data: bytes, is_current: bool) -> None:
         fast, answer = self._fast, None
         if is_current and (fast.is_open or self._may_be_fast()) and fast.answers:
             answer = fast.answer_confirmed(entry, data)
