@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from abc import abstractmethod
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -54,9 +55,9 @@ class Peer(Child):
         self.folder = Path(mkdtemp(prefix=f"pgcache-bench-{self.program}-"))
         self.port = process.free_port()
 
+    @abstractmethod
     def command(self, path: Path) -> list[str]:
         """Write its configuration and say how it is started."""
-        raise NotImplementedError
 
     def hits(self) -> int:
         """Statements answered from its cache so far: none, for one that has no cache."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from pgcache.errors import StartError
 _POLL = 0.02  # seconds
 
 
-class Child:
+class Child(ABC):
     """A process of ours; subclasses say how it is started and what it leaves behind.
 
     Leaving the block, or failing to enter it, stops the process and cleans up.
@@ -57,9 +58,9 @@ class Child:
         """Whether the process is still there."""
         return self._process is not None and self._process.poll() is None
 
+    @abstractmethod
     def _start(self) -> None:
         """Start the process and return once it serves; StartError if it never does."""
-        raise NotImplementedError
 
     def _launch(
         self,
