@@ -20,9 +20,8 @@ from pgcache.wire import codes, sasl
 from pgcache.wire.frames import HEADER, HEADER_SIZE
 from pgcache.wire.messages import build, build_query, parse_data_row
 from pgcache.wire.scram import MECHANISM, ScramClient, md5_password
-from pgcache.wire.startup import build_ssl_request, build_startup
+from pgcache.wire.startup import PROTOCOL_3_0, build_ssl_request, build_startup
 
-_PROTOCOL: Final = 0x00030000
 _CLEARTEXT, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 3, 5, 10, 11, 12
 _CHUNK: Final = 256 * 1024
 _EVERYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104 - recognised here, not listened on
@@ -59,7 +58,7 @@ class Line:
         try:
             if tls:
                 await line._start_tls()
-            line._writer.write(build_startup(_PROTOCOL, dict(parameters)))
+            line._writer.write(build_startup(PROTOCOL_3_0, dict(parameters)))
             await line._log_in(parameters["user"], password)
         except BaseException:
             line.close()

@@ -123,12 +123,10 @@ class Lifetimes:
         Whoever gives a table a lifetime of its own means it: the general grace is not added to
         that. ``clock``: the query reads the clock, whose bound is meant as well.
         """
-        own = {
-            name: _own_excess(table, table.grace, clock=clock)
-            for name, table in self.tables.items()
-        }
+        own = {name: table.grace for name, table in self.tables.items()}
         general = rule.grace if rule is not None else None
-        return _shortest(own, self.grace if general is None else general, named, behind).seconds
+        general = self.grace if general is None else general
+        return self._excess(own, general, named, behind, clock=clock)
 
     def of_stale_if_error(
         self,
@@ -139,12 +137,25 @@ class Lifetimes:
         clock: bool = False,
     ) -> float:
         """The same while the origin cannot be reached."""
-        own = {
-            name: _own_excess(table, table.stale_if_error, clock=clock)
-            for name, table in self.tables.items()
-        }
+        own = {name: table.stale_if_error for name, table in self.tables.items()}
         general = rule.stale_if_error if rule is not None else None
         general = self.stale_if_error if general is None else general
+        return self._excess(own, general, named, behind, clock=clock)
+
+    def _excess(
+        self,
+        wishes: Mapping[str, float | None],
+        general: float,
+        named: Iterable[str],
+        behind: Iterable[str],
+        *,
+        clock: bool,
+    ) -> float:
+        """How far results may outlive their lifetime, where tables have ``wishes`` of their own."""
+        own = {
+            name: _own_excess(table, wishes[name], clock=clock)
+            for name, table in self.tables.items()
+        }
         return _shortest(own, general, named, behind).seconds
 
     def steps_of(self, rule: Rule | None) -> Steps:

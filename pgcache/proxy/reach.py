@@ -18,13 +18,12 @@ from pgcache.metrics.counters import Counters
 from pgcache.proxy.origin import OriginConnection, OriginUnreachable, connect_origin
 from pgcache.wire import codes
 from pgcache.wire.messages import error_code
-from pgcache.wire.startup import build_startup
+from pgcache.wire.startup import PROTOCOL_3_0, build_startup
 
 log = structlog.get_logger("pgcache.proxy")
 
 # How often a lost origin is looked for, in seconds.
 _INTERVAL: Final = 1.0
-_VERSION: Final = 0x00030000  # of the protocol
 
 Verdict = Callable[[str], None]
 
@@ -147,6 +146,6 @@ async def _first_message(connection: OriginConnection, origin: Origin) -> bytes:
             over.set()
 
     connection.on_data, connection.on_lost = on_data, over.set
-    connection.send(build_startup(_VERSION, {"user": origin.user, "database": origin.dbname}))
+    connection.send(build_startup(PROTOCOL_3_0, {"user": origin.user, "database": origin.dbname}))
     await over.wait()
     return bytes(heard)

@@ -112,7 +112,10 @@ class Session:
         if fast.is_open or self._may_be_fast():
             answer = fast.answer(data) if fast.answers else None
             if answer is not None:
-                self._client.send(answer) if answer else self._client.send_all(fast.pieces)
+                if answer:
+                    self._client.send(answer)
+                else:
+                    self._client.send_all(fast.pieces)
                 return
             if not self.background.is_active and fast.passes(data):
                 self._origin.send(data)

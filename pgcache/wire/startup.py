@@ -11,6 +11,7 @@ from struct import Struct
 
 from pgcache.errors import ProtocolViolation
 
+PROTOCOL_3_0 = 0x0003_0000
 SSL_REQUEST = 80877103
 GSSENC_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
