@@ -56,6 +56,16 @@ class Desk:
         return self.generations.locked_tags()
 
 
+def test_what_was_written_beyond_the_lock_moves_as_well() -> None:
+    """The lock's end says of its own tags alone that they moved."""
+    desk = Desk()
+    group = desk.run(frozenset({ORDERS}))
+    group.writes = frozenset({ORDERS, LINES})
+    desk.ready(group)
+    assert desk.live() == set()
+    assert not desk.locked()
+
+
 def test_union() -> None:
     one, two = frozenset({1}), frozenset({2})
     assert union(one, two) == frozenset({1, 2})

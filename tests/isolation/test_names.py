@@ -98,3 +98,26 @@ def test_S09_a_schema_for_temporary_objects_stays(arena: Arena) -> None:
         assert str(after[0][0]).startswith("{pg_temp_")
         talker.ask("set search_path = pg_temp, public")
         assert str(talker.ask(sql)[0][1]).startswith("pg_temp_")
+
+
+def test_S04_constants_may_differ_and_names_mean_what_they_mean_to_the_session(
+    arena: Arena,
+) -> None:
+    """Queries of one outline share their analysis, not what their names resolve to."""
+    arena.run(
+        "create schema other",
+        "create table other.kv (k int primary key, v text)",
+        "insert into kv values (2, 'b'), (3, 'c')",
+        "insert into other.kv values (1, 'other'), (2, 'other'), (3, 'other')",
+        "grant usage on schema other to public",
+        "grant all on other.kv to public",
+    )
+    here, there, writer = arena.talk(), arena.talk(), arena.talk()
+    there.ask("set search_path = other")
+    assert here.is_hit("select v from kv where k = 1")
+    assert there.is_hit("select v from kv where k = 2")
+    writer.ask("update other.kv set v = 'changed'")
+    assert there.ask("select v from kv where k = 2") == [("changed",)]
+    assert there.is_hit("select v from kv where k = 3")
+    writer.ask("update kv set v = 'changed here'")
+    assert here.ask("select v from kv where k = 1") == [("changed here",)]
