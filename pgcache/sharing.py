@@ -18,6 +18,8 @@ from pgcache.catalog.service import CatalogService
 from pgcache.config import Config
 from pgcache.config.store import StoreConfig
 from pgcache.errors import ConfigError, StartError
+from pgcache.invalidation.bus import Fits, build_fits
+from pgcache.invalidation.orders import OrderError, unpack_order
 
 log = structlog.get_logger("pgcache.store")
 
@@ -45,7 +47,17 @@ def build_link(config: Config, catalog: CatalogService) -> Link | None:
         clock=monotonic,
         life_pid=lambda: catalog.backend_pid(config.origin.dbname),
         backend_gone=catalog.backend_gone,
+        read_order=read_order,
     )
+
+
+def read_order(packed: bytes) -> Fits:
+    """Which keys another proxy's order means; all of them where it cannot be understood."""
+    try:
+        return build_fits(unpack_order(packed))
+    except (OrderError, ValueError, AttributeError) as error:
+        log.warning("an order of another proxy is not understood", why=str(error))
+        return lambda _: True
 
 
 def build_client(store: StoreConfig) -> RedisClient:

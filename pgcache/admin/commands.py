@@ -61,7 +61,7 @@ class Answer:
 
     async def whole(self) -> Answer:
         """The same with everything counted."""
-        if self.applied is None or self.applied.rest is None:
+        if self.applied is None or self.applied.is_whole:
             return self
         return Answer(f"INVALIDATE {await self.applied.whole_count()}")
 

@@ -146,6 +146,13 @@ class Generations:
         """What has to be waited for before others can go wrong: here nothing."""
         return []
 
+    def issued(self) -> list[asyncio.Future[None]]:
+        """The same, without taking it from whoever waits for it: here nothing."""
+        return []
+
+    def order(self, order: bytes) -> None:
+        """Have others forget the results that ``order`` means: here nobody else has any."""
+
     def touch(self) -> None:
         """Make everybody look again, though nothing has moved."""
         self.touches += 1

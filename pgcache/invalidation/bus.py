@@ -10,18 +10,20 @@ know: how orders arrive, sessions.
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from pgcache.cache.generations import Generations, Tag
 from pgcache.catalog.snapshot import Snapshot
-from pgcache.invalidation.orders import Order, parse_table
+from pgcache.invalidation.orders import Order, pack_order, parse_table
 from pgcache.metrics.counters import Source
 from pgcache.policy.key import digest, read_key
 from pgcache.sql.like import build_like
 
-__all__ = ["Applied", "Bus", "Deleted", "Ground", "Target"]
+__all__ = ["Applied", "Bus", "Deleted", "Fits", "Ground", "Target", "build_fits"]
 
 Fits = Callable[[bytes], bool]
 
@@ -72,15 +74,24 @@ class Ground(Protocol[AnyTarget]):
 class Applied:
     """What came of an order. ``databases``: those in which something moved. ``count``: tables,
     entries or, for tags and everything, databases. ``unknown``: tables that no database has.
-    ``rest``: how many entries more, once that is known; the order holds already."""
+    ``rest``: how many entries more, once that is known; the order holds already. ``heard``: what
+    is done when others who share a store know of it."""
 
     databases: tuple[str, ...] = ()
     count: int = 0
     unknown: tuple[str, ...] = ()
     rest: Awaitable[int] | None = None
+    heard: tuple[Future[None], ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.rest is None and not self.heard
 
     async def whole_count(self) -> int:
-        """``count`` with the rest."""
+        """``count`` with the rest, when others know of it."""
+        if self.heard:
+            await asyncio.wait(self.heard)  # it leaves them to run where this is given up
         return self.count + (await self.rest if self.rest is not None else 0)
 
 
@@ -104,7 +115,8 @@ class Bus(Generic[AnyTarget]):
         if order.everything:
             for target in targets:
                 self._move(target, None, source)
-            return Applied(tuple(target.name for target in targets), len(targets))
+            names = tuple(target.name for target in targets)
+            return Applied(names, len(targets), heard=_issued(targets))
         if order.tags:
             for target in targets:
                 self._move(target, order.tags, source)
@@ -119,11 +131,10 @@ class Bus(Generic[AnyTarget]):
             if targets and not found:
                 unknown.append(table)
         if order.patterns or order.keys:
-            fits = _build_fits(order)
-            deleted = self._delete(fits, targets, source)
+            deleted = self._delete(order, targets, source)
             count, rest = count + deleted.count, deleted.rest
             touched |= dict.fromkeys(target.name for target in targets)
-        return Applied(tuple(touched), count, tuple(unknown), rest)
+        return Applied(tuple(touched), count, tuple(unknown), rest, _issued(targets))
 
     def _apply_table(
         self, table: str, targets: Iterable[AnyTarget], source: Source
@@ -145,8 +156,9 @@ class Bus(Generic[AnyTarget]):
                 moved[target.name] = len(found)
         return moved
 
-    def _delete(self, fits: Fits, targets: Sequence[AnyTarget], source: Source) -> Deleted:
+    def _delete(self, order: Order, targets: Sequence[AnyTarget], source: Source) -> Deleted:
         """Delete by looking at keys; those being fetched first, so that none slips through."""
+        fits, packed = build_fits(order), pack_order(order)
         ours = {target.key for target in targets}
 
         def fits_here(key: bytes) -> bool:
@@ -158,6 +170,7 @@ class Bus(Generic[AnyTarget]):
             if deleted is None:  # entries elsewhere: what cannot be looked at must all go
                 self._move(target, None, source)
             else:
+                target.generations.order(packed)
                 self._ground.invalidated(target, source, ())
         return (
             Deleted(len(targets))
@@ -170,7 +183,12 @@ class Bus(Generic[AnyTarget]):
         self._ground.invalidated(target, source, tags)
 
 
-def _build_fits(order: Order) -> Fits:
+def _issued(targets: Iterable[Target]) -> tuple[Future[None], ...]:
+    return tuple(heard for target in targets for heard in target.generations.issued())
+
+
+def build_fits(order: Order) -> Fits:
+    """Which keys an order's patterns and keys mean."""
     likes = [build_like(pattern) for pattern in order.patterns]
     keys = order.keys
 

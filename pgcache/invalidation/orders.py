@@ -6,6 +6,7 @@ know: generations, where an order comes from.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,6 +100,17 @@ def read_order(given: Mapping[str, Any], *, database: str = "") -> Order:
     if not isinstance(where, str) or len(where) > _LONGEST:
         raise OrderError('"database" must be a name')
     return Order(**lists, everything=everything, database=database or where)
+
+
+def pack_order(order: Order) -> bytes:
+    """What ``order`` says of single entries, for others: the same for what means the same."""
+    told = {"matching": sorted(order.patterns), "queries": sorted(order.keys)}
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def unpack_order(packed: bytes) -> Order:
+    """The order that another proxy packed. Raises OrderError, or ValueError for what is none."""
+    return read_order(json.loads(packed))
 
 
 def _names(given: Mapping[str, Any], key: str) -> tuple[str, ...]:

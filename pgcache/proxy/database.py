@@ -22,6 +22,7 @@ from pgcache.invalidation.prepared import PreparedTransactions
 from pgcache.metrics.counters import Source
 from pgcache.metrics.moves import Moves
 from pgcache.policy.effects import TEMPORARY_SCHEMA, Effects, plan_effects
+from pgcache.policy.key import read_key
 from pgcache.policy.matching import Narrowed
 from pgcache.policy.plan import ReadPlan, View, plan_read
 from pgcache.proxy.capture import Capture
@@ -203,6 +204,15 @@ class Database:
         for recording in found:
             recording.fail(Reason.INVALIDATED)
         return len(found)
+
+    def told_order(self, fits: Callable[[bytes], bool]) -> None:
+        """Another proxy has been told to have results forgotten: those that are here too."""
+
+        def fits_here(key: bytes) -> bool:
+            return read_key(key)[0] == self.key and fits(key)
+
+        self.fail_recordings(fits_here)
+        self._engine.delete_where(fits_here)
 
     async def settled(self, patience: float) -> None:
         """Return when the catalogs have been read, or after ``patience`` seconds."""

@@ -178,7 +178,7 @@ class Engine:
         A large store is looked through beside the sessions, and gives none of them meanwhile.
         """
         store = self.store
-        if self.link is not None or not isinstance(store, MemoryStore):
+        if not isinstance(store, MemoryStore):
             return None
         walk = store.forget_where(fits)
         if store.go_on(walk, step=_KEYS_STEP):

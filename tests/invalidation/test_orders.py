@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from pgcache.invalidation.orders import Order, OrderError, parse_table, read_order
+from pgcache.invalidation.orders import (
+    Order,
+    OrderError,
+    pack_order,
+    parse_table,
+    read_order,
+    unpack_order,
+)
 from pgcache.sql.model import Name
 
 
@@ -36,6 +43,13 @@ def test_an_order_in_json() -> None:
     assert read_order({"all": True, "database": "shop"}) == Order(everything=True, database="shop")
     assert read_order({"all": True, "database": "other"}, database="shop").database == "shop"
     assert read_order({}).is_empty
+
+
+def test_what_means_the_same_is_told_to_others_in_the_same_bytes() -> None:
+    order = Order(tables=("t",), patterns=("b%", "a%"), keys=("beef", "0000"), database="shop")
+    packed = pack_order(order)
+    assert unpack_order(packed) == Order(patterns=("a%", "b%"), keys=("0000", "beef"))
+    assert pack_order(unpack_order(packed)) == packed
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.keys import build_keys
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.link import StoreCounts, Times
+from pgcache.cache.shared.orders import Orders
 from pgcache.cache.shared.space import Space
 from pgcache.proxy.flow import Peer
 from pgcache.proxy.shared import SharedSession
@@ -70,6 +71,7 @@ class FakeSpace:
         self.link, self.confirmer = FakeLink(), Confirmer()
         self.keys, self.landings = build_keys("p", "fact"), Landings()
         self.leases: dict[bytes, bytes] = {}
+        self.orders = Orders(lambda order: lambda key: order in key)
         self.ran: list[str] = []
 
     def is_trusted(self, _now: float) -> bool:
@@ -77,6 +79,10 @@ class FakeSpace:
 
     def meet(self, _history: tuple[object, ...]) -> None:
         """It is joined already."""
+
+    def take_orders(self, version: bytes, orders: bytes) -> None:
+        """Hear of orders."""
+        self.orders.take(version, orders)
 
     async def run(self, name: str, _keys: list[bytes], *arguments: Any, patience: float) -> Any:
         self.ran.append(name)

@@ -1,7 +1,8 @@
 """Messages on a database's channels, as the scripts write them: bytes to values, nothing else.
 
 A kind, the sender's id, then: ``m`` tags that moved; ``s`` the definitions' new token, and with it
-everything moved; ``f`` a lease's fence and what came of it; ``b`` the number of one's own beat.
+everything moved; ``o`` the orders' version, and the orders; ``f`` a lease's fence and what came of
+it; ``b`` the number of one's own beat.
 Must not know: redis, what is done about it.
 """
 
@@ -31,6 +32,14 @@ class Redefined:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order about single results was given: all that stand, and the list's new version."""
+
+    version: bytes
+    orders: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Landed:
     """A lease has ended: its result is stored, or not (others may try, or need not)."""
 
@@ -46,7 +55,7 @@ class Beat:
     number: int
 
 
-Message = Moved | Redefined | Landed | Beat
+Message = Moved | Redefined | Ordered | Landed | Beat
 
 
 def parse_message(data: bytes) -> Message:
@@ -56,6 +65,8 @@ def parse_message(data: bytes) -> Message:
         return Moved(sender, _tags(rest))
     if kind == b"s":
         return Redefined(sender, rest)
+    if kind == b"o":
+        return Ordered(rest[:16], rest[16:])
     if kind == b"f" and len(rest) == 17:
         return Landed(rest[:16], rest[16:] == b"+", rest[16:] != b"!")
     if kind == b"b":

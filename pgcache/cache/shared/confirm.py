@@ -22,11 +22,13 @@ from pgcache.cache.shared.codec import TOKEN
 from pgcache.cache.shared.keys import EVERYTHING, SCHEMA, Keys, spell
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.members import parse_members
+from pgcache.cache.shared.orders import Orders
 
 log = structlog.get_logger("pgcache.store")
 
-# The list of members, and until when an empty state is not used; then what all entries hold.
-_STANDING: Final = (b"p", b"q", EVERYTHING, SCHEMA)
+# The list of members, until when an empty state is not used, the orders' version; then what all
+# entries hold.
+_STANDING: Final = (b"p", b"q", b"x", EVERYTHING, SCHEMA)
 
 _NONE: Final = frozenset[int]()
 
@@ -40,6 +42,7 @@ class Witness(Protocol):
     keys: Keys | None
     id: bytes
     schema: bytes
+    orders: Orders
 
     @property
     def is_usable(self) -> bool:
@@ -55,13 +58,14 @@ class Witness(Protocol):
 class Batch:
     """What is asked at once, and as whom. ``stop``: what stops the waiting."""
 
-    __slots__ = ("asked", "entries", "era", "member", "schema", "stop", "tags", "timer")
+    __slots__ = ("asked", "entries", "era", "member", "orders", "schema", "stop", "tags", "timer")
 
     def __init__(self, asked: list[tuple[Entry, Answer]], witness: Witness) -> None:
         self.asked = asked
         self.entries = {id(entry): entry for entry, _ in asked}
         self.tags = list(dict.fromkeys(tag for e in self.entries.values() for tag in e.tags))
         self.era, self.member, self.schema = witness.link.era, witness.id, witness.schema
+        self.orders = witness.orders.version
         self.stop: Stop | None = None
         self.timer: TimerHandle | None = None
 
@@ -142,15 +146,19 @@ class Confirmer:
 
     def _judge(self, batch: Batch, values: list[bytes | None], now: int) -> frozenset[int]:
         """Which entries stand."""
-        members, until, everything, definitions, *rest = values
+        members, until, version, everything, definitions, *rest = values
         if definitions != batch.schema or not self._stands(batch.member, members, until, now):
+            return _NONE
+        orders = self._witness.orders
+        if not (version or b"") == batch.orders == orders.version:
             return _NONE
         tokens = dict(zip(batch.tags, rest, strict=True))
         found = frozenset(
             number
             for number, entry in batch.entries.items()
             if entry.shared
-            and entry.shared == join(everything, definitions, *map(tokens.get, entry.tags))
+            and (vector := join(everything, definitions, *map(tokens.get, entry.tags))) is not None
+            and entry.shared == vector + orders.token(entry.key)
         )
         self._witness.link.counts.confirmed += sum(id(entry) in found for entry, _ in batch.asked)
         return found

@@ -47,6 +47,9 @@ class Announcer(Protocol):
     def move(self, tags: frozenset[Tag] | None, *, redefined: bool) -> Heard:
         """Some tags moved (None: everything); ``redefined``: because definitions did."""
 
+    def order(self, order: bytes) -> Heard:
+        """Results that an order means are dead."""
+
 
 class SharedGenerations(Generations):
     """Generations whose moves are announced."""
@@ -66,6 +69,10 @@ class SharedGenerations(Generations):
             return []
         issued, self._issued = self._issued, []
         return [heard for heard in issued if not heard.done()]
+
+    def issued(self) -> list[Heard]:
+        """The announcements that are not done, left to whoever takes them."""
+        return [heard for heard in self._issued if not heard.done()]
 
     def lock(self, tags: frozenset[Tag] | None, pid: int = 0) -> SharedLock:
         """Lock ``tags``, here at once."""
@@ -96,6 +103,10 @@ class SharedGenerations(Generations):
         """Kill every entry, everywhere, and have the catalogs read again."""
         self._kill(None)
         self._issue(self._announcer.move(None, redefined=True))
+
+    def order(self, order: bytes) -> None:
+        """Have all forget the results that ``order`` means."""
+        self._issue(self._announcer.order(order))
 
     def hear(self, tags: frozenset[Tag] | None) -> None:
         """Others have moved or locked ``tags``."""

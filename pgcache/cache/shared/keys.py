@@ -14,7 +14,7 @@ from typing import Final
 from pgcache.cache.generations import Tag
 
 # Of everything that is written: names, scripts' state, values.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 EVERYTHING: Final = b"*"
 SCHEMA: Final = b"$"

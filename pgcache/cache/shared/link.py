@@ -17,6 +17,7 @@ import structlog
 from pgcache.cache.shared.client import Client
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import Packing, Tally
+from pgcache.cache.shared.orders import Fits
 from pgcache.metrics.describe import by, counter, gauge
 
 log = structlog.get_logger("pgcache.store")
@@ -113,7 +114,8 @@ class StoreCounts:
 
 class Link:
     """One process' end. ``clock`` gives monotonic seconds, ``life_pid`` the pid of a backend that
-    lives as long as this process (0: none yet), ``backend_gone`` asks whether one has ended."""
+    lives as long as this process (0: none yet), ``backend_gone`` asks whether one has ended,
+    ``read_order`` tells which keys an order means."""
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class Link:
         clock: Callable[[], float],
         life_pid: Callable[[], int] = lambda: 0,
         backend_gone: Callable[[str, int], Awaitable[bool]] | None = None,
+        read_order: Callable[[bytes], Fits] = lambda _: _fits_any,
     ) -> None:
         # for the life of the process
         self.client = client
@@ -140,6 +143,7 @@ class Link:
         self.clock = clock
         self.life_pid = life_pid
         self.backend_gone = backend_gone
+        self.read_order = read_order
         self.counts = StoreCounts()
         self.mismatch = False  # another proxy has another configuration
         # now
@@ -204,6 +208,10 @@ class Link:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _fits_any(_key: bytes) -> bool:
+    return True
 
 
 def new_id() -> bytes:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
 from pgcache.cache.shared.client import StoreLost
-from pgcache.cache.shared.codec import BadValue, Content
+from pgcache.cache.shared.codec import BadValue
 from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.keys import Keys, digest, spell
 from pgcache.cache.shared.space import Space
@@ -124,50 +124,87 @@ class _Busy:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question to the store: as whom, and what was known here when it was sent.
+
+    ``token``: the key's, by the orders' ``version``. ``sent``: in monotonic seconds.
+    """
+
+    keys: Keys
+    digest: bytes
+    vector: Vector
+    member: bytes
+    fence: bytes
+    version: bytes
+    token: bytes
+    sent: float
+
+
 async def _fetch(space: Space, wanted: Wanted) -> Entry | Grant | _Busy | None:
-    link, keys, at_hand = space.link, space.keys, wanted.at_hand
+    link, keys = space.link, space.keys
     vector = space.generations.capture(wanted.tags)
     if vector is None or keys is None or not space.is_usable:
         return None
-    name, member, fence = digest(wanted.key), space.id, _new_fence(wanted)
-    sent = space.link.count_fetch()
+    asked = _Asked(
+        keys,
+        digest(wanted.key),
+        vector,
+        space.id,
+        secrets.token_bytes(16) if wanted.leads else b"",
+        space.orders.version,
+        space.orders.token(wanted.key),
+        link.count_fetch(),
+    )
     try:
         reply = await space.run(
             "fetch",
-            [keys.state, keys.entry(name), keys.lease(name)],
+            [keys.state, keys.entry(asked.digest), keys.lease(asked.digest)],
             secrets.token_bytes(12),
             space.schema,
             wanted.limit,
             round(wanted.lifetime * 1000),
             _wishes(wanted),
-            fence,
+            asked.fence,
             round(link.times.lease * 1000),
-            at_hand.shared if at_hand else b"",
+            wanted.at_hand.shared if wanted.at_hand else b"",
+            asked.version,
+            asked.token,
             *map(spell, wanted.tags),
             patience=link.patience,
         )
     except StoreLost:
         space.doubt()
         return None
+    return await _understand(space, wanted, asked, reply)
+
+
+async def _understand(
+    space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]
+) -> Entry | Grant | _Busy | None:
     what = bytes(reply[0])
-    link.counts.confirmed += what == b"same"
-    if what == b"same":
-        return at_hand
+    if what in (b"same", b"hit"):
+        if what == b"same":
+            space.link.counts.confirmed += 1
+            found = wanted.at_hand
+        else:
+            found = await _read(space, wanted, asked, reply)
+        # An order that was heard meanwhile, on another connection, may mean it.
+        return found if space.orders.token(wanted.key) == asked.token else None
     if what == b"busy":
         return _Busy(bytes(reply[2]), max(0, int(reply[3])) / 1000)
     if what == b"miss":
+        fence, keys, shared = asked.fence, asked.keys, bytes(reply[1])
         if fence:
-            space.leases[fence] = keys.lease(name)
-        return Grant(wanted.key, wanted.tags, bytes(reply[1]), vector, fence, space, keys, member)
-    if what == b"hit":
-        return await _read(space, wanted, vector, keys.entry(name), reply, sent)
+            space.leases[fence] = keys.lease(asked.digest)
+        key, tags = wanted.key, wanted.tags
+        return Grant(key, tags, shared, asked.vector, fence, space, keys, asked.member)
     if what == b"schema":  # nothing may be served or filled by the catalogs at hand
         space.redefined(bytes(reply[1]))
+    elif what == b"orders" and asked.version != reply[1]:
+        space.take_orders(bytes(reply[1]), bytes(reply[2]))
+        return await _fetch(space, wanted)
     return None
-
-
-def _new_fence(wanted: Wanted) -> bytes:
-    return secrets.token_bytes(16) if wanted.leads else b""
 
 
 def _wishes(wanted: Wanted) -> bytes:
@@ -175,21 +212,17 @@ def _wishes(wanted: Wanted) -> bytes:
     return entry + (b"d" if wanted.described else b"") + (b"l" if wanted.leads else b"")
 
 
-async def _read(
-    space: Space, wanted: Wanted, vector: Vector, name: bytes, reply: list[object], sent: float
-) -> Entry | None:
+async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -> Entry | None:
     """The entry in a reply. Its age and its end are told by Redis' clock, and counted from when
     the question was sent: the answer may have taken a while."""
     link = space.link
-    shared, age, left, value = reply[1], reply[2], reply[3], reply[4]
-    assert isinstance(shared, bytes) and isinstance(value, bytes)
-    assert isinstance(age, int) and isinstance(left, int)
-    asked, tally = (name, value, wanted.key, shared), Tally()
+    shared, age, left, value = bytes(reply[1]), int(reply[2]), int(reply[3]), bytes(reply[4])
+    given, tally = (asked.keys.entry(asked.digest), value, wanted.key, shared), Tally()
     try:
         if len(value) >= link.codec.min_bytes:
-            content = await asyncio.to_thread(link.codec.decode, *asked, tally)
+            content = await asyncio.to_thread(link.codec.decode, *given, tally)
         else:
-            content = link.codec.decode(*asked, tally)
+            content = link.codec.decode(*given, tally)
     except BadValue as error:
         link.counts.bad_values += 1
         log.warning("a value in the store was refused", why=str(error))
@@ -198,24 +231,13 @@ async def _read(
         return None  # without an end, or gone
     link.counts.hits += 1
     link.counts.add_expanded(tally)
-    return _entry(content, wanted, vector, shared, sent - age / 1000, sent + left / 1000)
-
-
-def _entry(
-    content: Content,
-    wanted: Wanted,
-    vector: Vector,
-    shared: bytes,
-    stored_at: float,
-    expires_at: float,
-) -> Entry:
     return content.entry(
         wanted.key,
         wanted.tags,
-        vector,
+        asked.vector,
         shared,
-        stored_at=stored_at,
-        expires_at=expires_at,
+        stored_at=asked.sent - age / 1000,
+        expires_at=asked.sent + left / 1000,
     )
 
 
@@ -261,6 +283,8 @@ async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
         grant.shared,
         before,
         after,
+        space.orders.version,
+        space.orders.token(grant.key),
         *map(spell, grant.tags),
         patience=_FILL_PATIENCE,
     )

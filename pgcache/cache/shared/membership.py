@@ -21,14 +21,16 @@ import structlog
 
 from pgcache.cache.shared.beats import Beats
 from pgcache.cache.shared.burial import bury
-from pgcache.cache.shared.channel import Landed, Moved, Redefined, parse_message
+from pgcache.cache.shared.channel import parse_message
 from pgcache.cache.shared.client import Reply, StoreChanged, StoreLost, Subscription
 from pgcache.cache.shared.generations import SharedGenerations
+from pgcache.cache.shared.heeding import heed
 from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.lease import Lease
 from pgcache.cache.shared.link import Health, Link, new_id
 from pgcache.cache.shared.members import parse_members
+from pgcache.cache.shared.orders import Fits, Orders
 
 log = structlog.get_logger("pgcache.store")
 
@@ -45,6 +47,9 @@ class Owner(Protocol):
 
     def told_redefined(self) -> None:
         """Definitions changed elsewhere: the catalogs have to be read again."""
+
+    def told_order(self, fits: Fits) -> None:
+        """Results whose key fits are to be forgotten."""
 
 
 class Membership:
@@ -67,6 +72,7 @@ class Membership:
         # the membership
         self.id = b""
         self.schema = b""  # the definitions' token that the catalogs at hand belong to
+        self.orders = Orders(link.read_order)
         self._former: list[bytes] = []
         self._joined = False
         self._era = -1
@@ -74,7 +80,7 @@ class Membership:
         self._suspect = False
         self._unheard = False  # a write went ahead without being announced
         self.lease = Lease(link.times, link.clock)
-        self._beats = Beats(link.times)
+        self.beats = Beats(link.times)
         self._wake = asyncio.Event()  # something has changed: beat at once
         self._entering: asyncio.Event | None = None  # an attempt is underway: wait for its end
         self._attempted = asyncio.Event()  # the first attempt to join is over
@@ -99,7 +105,7 @@ class Membership:
 
     def is_trusted(self, now: float) -> bool:
         """Whether the memory tier holds what the store does, as far as anybody was told."""
-        return self._beats.trusted_until > now and self._settled and self.is_joined
+        return self.beats.trusted_until > now and self._settled and self.is_joined
 
     def meet(self, history: History) -> None:
         """The origin's history is known: take part in what is said about it (S-15)."""
@@ -294,15 +300,12 @@ class Membership:
                 message = parse_message(data)
             except ValueError as error:
                 raise StoreLost(f"a message that makes no sense: {error}") from error
-            if isinstance(message, Moved):
-                if message.sender != self.id:
-                    self.generations.hear(message.tags)
-            elif isinstance(message, Redefined):
-                self.redefined(message.token, is_own=message.sender == self.id)
-            elif isinstance(message, Landed):
-                self.landings.land(message)
-            else:
-                self._beats.hear(message.number)
+            heed(self, message)
+
+    def take_orders(self, version: bytes, orders: bytes) -> None:
+        """These orders about single results stand now."""
+        for fits in self.orders.take(version, orders):
+            self._owner.told_order(fits)
 
     def redefined(self, token: bytes, *, is_own: bool = False) -> None:
         """The definitions' token is this one now."""
@@ -322,7 +325,7 @@ class Membership:
                 [keys.state, own, *leases.values()],
                 ms(times.lease),
                 self.link.life_pid(),
-                self._beats.send(sent),
+                self.beats.send(sent),
                 _KEPT_MS,
                 self.link.configuration,
                 self.lease.ask(),
@@ -336,9 +339,9 @@ class Membership:
                     await self._wake.wait()
             if not self.is_joined:
                 raise StoreLost("an announcement was not heard, or the server has changed")
-            if self._beats.is_silent:
+            if self.beats.is_silent:
                 raise StoreLost("beats are not heard back")
-            if self.link.clock() >= self._beats.trusted_until:
+            if self.link.clock() >= self.beats.trusted_until:
                 self.generations.touch()  # the fast lane asks nobody else
 
     def _look_around(self, keys: Keys, reply: Reply) -> None:
@@ -377,7 +380,7 @@ class Membership:
             self.link.counts.losses += 1
         self._joined = self._settled = False
         self._joining.clear()
-        self._beats.forget()
+        self.beats.forget()
         self.landings.give_up()
         self.leases.clear()
         self.generations.touch()

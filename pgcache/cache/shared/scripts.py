@@ -10,6 +10,7 @@ One hash holds a database's whole state, so that it is lost as a whole or not at
     * and $      tokens of everything, and of the definitions
     r<oid> n<name>   a tag's token; missing means unknown, and whoever needs it makes a new one
     o<owner>     a lock: pid of the backend 10, when 13, then its tags, each with its length
+    x and y      orders about single results: the list's version, and the list (``orders``)
 
 A locked tag holds, instead of its token, ``L`` and the ids (24 characters) of its owners: the lock
 *replaces* the token (T-10). Giving up the last lock deletes the field. Tokens are 16 random bytes,
@@ -129,19 +130,24 @@ return {'ok'}
 """
 
 # KEYS: state, entry, lease. ARGV: id, nonce (12), definitions' token, limit, oldest ms, wishes
-# (e: an entry, d: a described one, l: a lease), fence (16), lease ms, a vector that would do, tags…
+# (e: an entry, d: a described one, l: a lease), fence (16), lease ms, a vector that would do, the
+# orders' version, the key's token by them, tags…
 _FETCH: Final = r"""
 local is = standing()
 if is ~= 'ok' then return {is} end
-local wanted, schema = vector(10, ARGV[2])
+local wanted, schema = vector(12, ARGV[2])
 if not wanted then return {'locked'} end
 if schema ~= ARGV[3] then return {'schema', schema} end
+local orders = redis.call('HGET', state, 'x') or ''
+if orders ~= ARGV[10] then return {'orders', orders, redis.call('HGET', state, 'y') or ''} end
+wanted = wanted .. ARGV[11]
 if ARGV[9] == wanted then return {'same'} end
 local wishes = ARGV[6]
 if string.find(wishes, 'e', 1, true) then
   local v = redis.call('GET', KEYS[2])
   if v and #v > 25 and string.sub(v, 26, 25 + #wanted) == wanted
-      and string.sub(v, 1, 4) == string.char(112, 103, 99, 1) then
+      and string.sub(v, 1, 4) == string.char(112, 103, 99, 2)
+      and struct.unpack('>H', string.sub(v, 11, 12)) * 16 == #wanted then
     local flags, rows = string.byte(v, 5), struct.unpack('>I4', string.sub(v, 7, 10))
     local limit, age = tonumber(ARGV[4]), now - tonumber(string.sub(v, 13, 25))
     if (flags % 2 == 1 or (limit > 0 and limit <= rows)) and age < tonumber(ARGV[5])
@@ -173,12 +179,14 @@ return {out, string.format('%013d', now)}
 """
 
 # KEYS: state, entry, lease, channel. ARGV: id, fence ('': none), life ms, age ms, vector, the
-# value before and after its time, tags…
+# value before and after its time, the orders' version, the key's token by them, tags…
 _FILL: Final = r"""
 local fence, is = ARGV[2], standing()
 local outcome = is
 if is == 'ok' then
-  if vector(8) ~= ARGV[5] then outcome = 'moved' else outcome = 'stored' end
+  local found = vector(10)
+  if found and found .. ARGV[9] == ARGV[5] and (redis.call('HGET', state, 'x') or '') == ARGV[8]
+  then outcome = 'stored' else outcome = 'moved' end
 end
 if fence ~= '' then
   if redis.call('GETRANGE', KEYS[3], 0, 15) ~= fence then
@@ -239,6 +247,28 @@ if #ARGV > 2 then tell(KEYS[2], 'm', pack(3)) end
 return {'ok'}
 """
 
+# KEYS: state, channel. ARGV: id, token (16), order, the most bytes and orders of the list
+_ORDER: Final = r"""
+if standing() == 'gone' then return {'gone'} end
+local y, kept, pos = redis.call('HGET', state, 'y') or '', {}, 1
+while pos < #y do
+  local size = struct.unpack('>I4', string.sub(y, pos, pos + 3))
+  local record = string.sub(y, pos, pos + 3 + size)
+  if string.sub(record, 21) ~= ARGV[3] then kept[#kept + 1] = record end
+  pos = pos + #record
+end
+kept[#kept + 1] = struct.pack('>I4', 16 + #ARGV[3]) .. ARGV[2] .. ARGV[3]
+y = table.concat(kept)
+if #y > tonumber(ARGV[4]) or #kept > tonumber(ARGV[5]) then
+  move('*')
+  tell(KEYS[2], 'm', struct.pack('>I4', 1) .. '*')
+  y = ''
+end
+redis.call('HSET', state, 'x', ARGV[2], 'y', y)
+tell(KEYS[2], 'o', ARGV[2] .. y)
+return {'ok'}
+"""
+
 # KEYS: state. ARGV: id, another member. Returns its locks: owner, record, owner, …
 _LOCKS: Final = r"""
 if standing() == 'gone' then return {'gone'} end
@@ -279,6 +309,7 @@ _BODIES: Final = {
     "lock": _LOCK,
     "unlock": _UNLOCK,
     "move": _MOVE,
+    "order": _ORDER,
     "locks": _LOCKS,
     "clear": _CLEAR,
 }

@@ -22,6 +22,7 @@ from pgcache.cache.shared.confirm import Confirmer
 from pgcache.cache.shared.generations import Heard, SharedGenerations, SharedLock
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.membership import Membership, Owner, fields
+from pgcache.cache.shared.orders import MOST_BYTES, MOST_ORDERS
 
 
 class Space(Membership):
@@ -61,6 +62,11 @@ class Space(Membership):
         if redefined:
             token = self.schema = secrets.token_bytes(16)
         return self._announce(lambda: ("move", [token, *fields(tags)]))
+
+    def order(self, order: bytes) -> Heard:
+        """Announce an order about single results."""
+        token = secrets.token_bytes(16)
+        return self._announce(lambda: ("order", [token, order, MOST_BYTES, MOST_ORDERS]))
 
     def _announce(
         self,

@@ -13,6 +13,7 @@ from pgcache.cache.shared.client import Peeked, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.confirm import Confirmer, first_end
 from pgcache.cache.shared.keys import Keys, build_keys, spell
 from pgcache.cache.shared.link import Link, StoreCounts
+from pgcache.cache.shared.orders import Orders
 from tests.cache.conftest import MakeEntry
 
 ME, OTHER = b"m" * 16, b"o" * 16
@@ -51,6 +52,7 @@ class Witness:
         self.keys: Keys | None = build_keys("p", "fact")
         self.is_connected = True  # else a connection has to be opened first
         self.id, self.schema = ME, token("$")
+        self.orders = Orders(lambda order: lambda key: order in key)
         self.is_usable = True
         self.error: StoreLost | None = None
         self.is_doubted = self.is_silent = False
@@ -109,8 +111,8 @@ async def test_what_is_asked_while_an_answer_is_underway_is_one_question(
     one, both = entry_of(make_entry, 1), entry_of(make_entry, 2, 1)
     assert await ask(witness, one, both, one) == [True, True, True]
     assert witness.asked == [
-        [b"p", b"q", b"*", b"$", b"r1"],
-        [b"p", b"q", b"*", b"$", b"r2", b"r1"],
+        [b"p", b"q", b"x", b"*", b"$", b"r1"],
+        [b"p", b"q", b"x", b"*", b"$", b"r2", b"r1"],
     ]
     assert (witness.link.counts.fetches, witness.link.counts.confirmed) == (2, 3)
 
@@ -141,6 +143,7 @@ async def test_without_a_connection_it_asks_in_the_other_way(make_entry: MakeEnt
             b"p", member(ME, NOW + 500) + member(OTHER, NOW - 1), id="T-14 somebody is cut off"
         ),
         pytest.param(b"q", b"%d" % (NOW + 1), id="the state was empty not long ago"),
+        pytest.param(b"x", token("x"), id="an order that was not heard yet"),
     ],
 )
 async def test_whatever_is_not_as_it_was_is_not_confirmed(
@@ -153,6 +156,18 @@ async def test_whatever_is_not_as_it_was_is_not_confirmed(
         witness.state[field] = value
     assert await ask(witness, entry) == [False]
     assert not witness.is_doubted
+
+
+async def test_an_order_kills_what_it_means_and_nothing_else(make_entry: MakeEntry) -> None:
+    witness, entry, other = Witness(), entry_of(make_entry, 1), entry_of(make_entry, 2)
+    other.key = b"another"
+    order = token("o") + entry.key
+    packed = len(order).to_bytes(4, "big") + order
+    witness.state[b"x"] = token("o")
+    witness.orders.take(token("o"), packed)
+    assert await ask(witness, entry, other) == [False, True]
+    entry.shared += token("o")
+    assert await ask(witness, entry) == [True], "it was filled after the order"
 
 
 async def test_the_members_are_looked_at_again_when_they_have_changed(

@@ -31,8 +31,21 @@ class Teller:
     def is_standing(self, lock: SharedLock) -> bool:
         return self.is_stable
 
+    def order(self, order: bytes) -> Heard:
+        return self._say("order", order)
+
     def move(self, tags: frozenset[Tag] | None, *, redefined: bool) -> Heard:
         return self._say("move", tags, redefined)
+
+
+async def test_an_order_is_announced_and_left_to_whoever_takes_it() -> None:
+    teller = Teller()
+    generations = SharedGenerations(teller)
+    generations.order(b"these")
+    assert teller.said == [("order", b"these")]
+    assert generations.issued() == generations.issued() == teller.open
+    assert generations.take_issued() == teller.open
+    assert generations.issued() == []
 
 
 async def test_everything_is_announced_and_can_be_waited_for() -> None:

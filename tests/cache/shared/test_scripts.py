@@ -26,6 +26,7 @@ class Desk:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self._scripts = build_scripts("tests")
+        self.version = self.token = b""  # the orders that are known, and the entry's token by them
 
     def run(self, name: str, keys: list[bytes], *arguments: Any) -> list[Any]:
         """One script's answer."""
@@ -70,8 +71,9 @@ class Desk:
         """Ask for leave to fill; all share the definitions' token of A."""
         keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e")]
         return self.run(
-            "fetch", keys, who, secrets.token_bytes(12), A, 0, LEASE, "e", b"", LEASE, b"", tag
-        )
+            "fetch", keys, who, secrets.token_bytes(12), A, 0, LEASE, "e", b"", LEASE, b"",
+            self.version, self.token, tag,
+        )  # fmt: skip
 
     def lock(self, who: bytes, tag: bytes = b"r1") -> bytes:
         """Lock a tag as the owner of number 1."""
@@ -193,9 +195,63 @@ def test_T11_a_fill_is_a_compare_and_set(desk: Desk) -> None:
     desk.settle()
     vector = desk.fetch(A)[1]
     keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e"), KEYS.channel]
-    fill = ("fill", keys, A, b"", LEASE, 0, vector, b"before", b"after", b"r1")
+    fill = ("fill", keys, A, b"", LEASE, 0, vector, b"before", b"after", b"", b"", b"r1")
     assert desk.run(*fill) == [b"stored"]
     desk.client.delete(KEYS.entry(b"e").decode())
     desk.run("move", [KEYS.state, KEYS.channel], A, b"", b"r1")
     assert desk.run(*fill) == [b"moved"]
     assert desk.client.exists(KEYS.entry(b"e").decode()) == 0
+
+
+def order(desk: Desk, number: int, text: bytes, most: int = 100) -> list[tuple[bytes, bytes]]:
+    """Give an order; the list afterwards."""
+    arguments = (A, b"%016d" % number, text, 1_000, most)
+    assert desk.run("order", [KEYS.state, KEYS.channel], *arguments) == [b"ok"]
+    answer = desk.fetch(A)
+    assert answer[0] == b"orders", "nobody is served who does not know it"
+    found, pos = [], 0
+    while pos < len(answer[2]):
+        end = pos + 4 + int.from_bytes(answer[2][pos : pos + 4], "big")
+        found.append((answer[2][pos + 4 : pos + 20], answer[2][pos + 20 : end]))
+        pos = end
+    desk.version = answer[1]
+    return found
+
+
+def test_T12_an_order_has_to_be_known_to_whoever_asks_or_fills(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    before = desk.fetch(A)[1]
+    keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e"), KEYS.channel]
+    assert order(desk, 1, b"x") == [(b"%016d" % 1, b"x")]
+    for version, token, outcome in (
+        (b"", b"", b"moved"),  # the order is not known yet
+        (desk.version, b"%016d" % 1, b"moved"),  # it is, and means this
+        (desk.version, b"", b"stored"),  # it means something else
+    ):
+        fill = ("fill", keys, A, b"", LEASE, 0, before, b"before", b"after", version, token, b"r1")
+        assert desk.run(*fill) == [outcome]
+    assert desk.fetch(A)[1] == before
+    desk.token = b"%016d" % 1
+    assert desk.fetch(A)[1] == before + desk.token
+
+
+def test_orders_that_are_given_again_do_not_add_up(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    order(desk, 1, b"x")
+    order(desk, 2, b"y")
+    assert order(desk, 3, b"x") == [(b"%016d" % 2, b"y"), (b"%016d" % 3, b"x")]
+
+
+@pytest.mark.parametrize(("text", "most"), [(b"y" * 1_000, 100), (b"y", 1)])
+def test_when_there_are_too_many_orders_everything_moves(
+    desk: Desk, text: bytes, most: int
+) -> None:
+    desk.join(A)
+    desk.settle()
+    order(desk, 1, b"x")
+    before = desk.fetch(A)[1]
+    assert order(desk, 2, text, most) == []
+    after = desk.fetch(A)[1]
+    assert after[:16] != before[:16]

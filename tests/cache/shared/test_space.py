@@ -14,6 +14,7 @@ from pgcache.cache.shared.client import Peeked, Reply, StoreChanged, StoreLost
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import method_of
 from pgcache.cache.shared.link import Link, Times
+from pgcache.cache.shared.orders import Fits
 from pgcache.cache.shared.space import Space
 
 LEASE = 0.4
@@ -91,6 +92,9 @@ class Owner:
 
     def told_redefined(self) -> None:
         """There are no catalogs here."""
+
+    def told_order(self, fits: Fits) -> None:
+        """Nor results."""
 
 
 @pytest.fixture
