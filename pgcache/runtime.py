@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -39,6 +38,7 @@ from pgcache.catalog.snapshot import Snapshot
 from pgcache.config import Address, Config
 from pgcache.config.reload import Reloaded, merge
 from pgcache.errors import ConfigError
+from pgcache.heap import tidy
 from pgcache.invalidation.bus import Bus
 from pgcache.invalidation.events import Events
 from pgcache.invalidation.listen import Listening
@@ -248,13 +248,6 @@ class Runtime:
         change_level(config.log)
 
 
-def settle_heap() -> None:
-    """Leave out of all collections of garbage what the process has loaded: a hundred thousand
-    objects that stay. Only before there are sessions: they are cycles, and have to be found."""
-    gc.collect()
-    gc.freeze()
-
-
 async def serve(
     config: Config,
     *,
@@ -270,6 +263,7 @@ async def serve(
     bound = None if place is None else place.admin
     async with serve_site(config.admin.address, runtime.site, bound) as admin:
         await runtime.start()
+        runtime.engine.background(tidy())
         await _run(runtime, lambda address: ready and ready(Ready(address, admin)))
 
 

@@ -70,13 +70,14 @@ def run(config: Config, load: Callable[[], Config]) -> None:
 
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:
-    from pgcache.runtime import Ready, settle_heap
+    from pgcache import heap
+    from pgcache.runtime import Ready
     from pgcache.runtime import serve as serve_clients
 
     def on_ready(ready: Ready) -> None:
         _say_ready(config, listen=str(ready.listen_address), admin=ready.admin)
 
-    settle_heap()
+    heap.settle()
     await serve_clients(config, ready=on_ready, load=load)
 
 

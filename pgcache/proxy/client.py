@@ -21,9 +21,9 @@ from pgcache.proxy.origin import OriginConnection, OriginUnreachable, connect_or
 from pgcache.proxy.outage import Outage
 from pgcache.proxy.session import Session
 from pgcache.proxy.tls import ALPN, build_stuffed
-from pgcache.proxy.transports import Connection
+from pgcache.proxy.transports import Connection, deaf
 from pgcache.proxy.turns import release_followers
-from pgcache.proxy.watch import ReplicationWatch
+from pgcache.proxy.watch import ReplicationWatch, watched
 from pgcache.wire.codes import MSG_TERMINATE
 from pgcache.wire.messages import build_error
 from pgcache.wire.startup import (
@@ -36,6 +36,7 @@ from pgcache.wire.startup import (
 
 log = structlog.get_logger("pgcache.proxy")
 
+Phase = Callable[[bytes], None]
 # After so many seconds without reading, others no longer wait for what a client has asked.
 _STALL = 1.0
 # How long a client that is sent away may take to hear of it, in seconds.
@@ -53,7 +54,7 @@ class ClientConnection(Connection):
         self.origin: OriginConnection | None = None
         self.address = ""
         self.cancel_key: tuple[int, bytes] | None = None
-        self._phase: Callable[[bytes], None] = self._startup
+        self._phase: Phase = self._startup
         self._buffer = bytearray()
         self._asked: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,6 +62,7 @@ class ClientConnection(Connection):
         self._stalled: asyncio.TimerHandle | None = None
         self.is_leaving = False  # as soon as nothing is underway
         self._is_welcome = True  # there are not too many clients
+        self._is_lost = self._is_over = False  # this end is; the origin's was, and all is settled
 
     # -- the transport
 
@@ -79,7 +81,7 @@ class ClientConnection(Connection):
         if tls is not None and tls.selected_alpn_protocol() != ALPN:
             # It began with TLS at once, and so has to name the protocol (W-03).
             log.info("direct TLS without ALPN refused", client=self.address)
-            self._phase = self._ignore
+            self._phase = deaf
             asyncio.get_running_loop().call_soon(self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
@@ -144,7 +146,10 @@ class ClientConnection(Connection):
         elif self.session is not None and self.session.state.database is not None:
             self.gate.engine.release(self.session.state.database.name)
         origin, session = self.origin, self.session
+        self._is_lost = True
         if origin is None or origin.transport.is_closing():
+            if self._is_over or session is None:
+                self._part()
             return
         origin.flow.hold(Hold.OTHER_FULL, False)
         if session is not None and session.client_gone():
@@ -184,7 +189,7 @@ class ClientConnection(Connection):
                 self.refuse("0A000", f"unsupported frontend protocol {version}")
                 return
             elif packet.code == CANCEL_REQUEST:
-                self._phase = self._ignore
+                self._phase = deaf
                 self._cancel(packet)
                 return
             else:
@@ -204,7 +209,7 @@ class ClientConnection(Connection):
         if self._buffer:
             # What follows the request in clear could be anybody's (CVE-2021-23214, W-02).
             raise ProtocolViolation("received unencrypted data after SSL request")
-        self._phase = self._ignore
+        self._phase = deaf
         self.flow.hold(Hold.LOGIN, True)
         self.send(b"S")
         self.gate.background(self._start_tls())
@@ -225,9 +230,6 @@ class ClientConnection(Connection):
         self._phase = self._startup
         self.connection_made(transport)
         transport.resume_reading()
-
-    def _ignore(self, data: bytes) -> None:
-        """Nothing is expected now."""
 
     def _cancel(self, packet: Packet) -> None:
         self.gate.counters.cancels += 1
@@ -304,20 +306,10 @@ class ClientConnection(Connection):
         self.origin.on_data = self.send
         if watch is not None:
             self._watch = watch
-            self._phase = self._relay_watched
-            self.origin.on_data = self._relay_back_watched
+            self._phase = watched(watch.from_client, self.origin.send)
+            self.origin.on_data = watched(watch.from_origin, self.send)
 
-    def _relay_watched(self, data: bytes) -> None:
-        assert self._watch is not None and self.origin is not None
-        self._watch.from_client(data)
-        self.origin.send(data)
-
-    def _relay_back_watched(self, data: bytes) -> None:
-        assert self._watch is not None
-        self._watch.from_origin(data)
-        self.send(data)
-
-    def enter(self, phase: Callable[[bytes], None]) -> None:
+    def enter(self, phase: Phase) -> None:
         """Give the client's bytes to somebody else: the console."""
         self._end_login()
         self._phase = phase
@@ -364,15 +356,23 @@ class ClientConnection(Connection):
     def origin_lost(self) -> None:
         """The origin hung up: so does this end, after what it said last (W-42)."""
         session = self.session
+        self._is_over = True
         if session is not None:
             session.lost(self.close)
             state = session.state
             if state.writes is not None and state.database is not None:
                 self.gate.abandon(state.database, state.writes, self.cancel_key)
-            return
-        if self._watch is not None:
-            self.gate.abandon(self._watch.database, self._watch, self.cancel_key)
-        self.close()
+        else:
+            if self._watch is not None:
+                self.gate.abandon(self._watch.database, self._watch, self.cancel_key)
+            self.close()
+        if self._is_lost:
+            self._part()
+
+    def _part(self) -> None:
+        """Both ends are gone: what held each other lets go, so that no cycle has to be found."""
+        self.peer = self.origin = self.session = None
+        self._phase = deaf
 
     def drain(self) -> None:
         """End this session as soon as nothing is underway."""

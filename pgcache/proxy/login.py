@@ -7,6 +7,7 @@ where, cancel key) is read on the way.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,7 +15,6 @@ import structlog
 from pgcache.invalidation.writes import WriteLedger
 from pgcache.policy.context import SessionSettings
 from pgcache.proxy.flow import Hold
-from pgcache.proxy.session import Session
 from pgcache.proxy.shared import make_session
 from pgcache.proxy.watch import ReplicationWatch
 from pgcache.wire import codes, sasl
@@ -193,7 +193,7 @@ class Login:
             return
         client.send(message)
         session = make_session(gate.engine, client, self._origin)
-        session.state.on_key = lambda key: self._register(session, key)
+        session.state.on_key = partial(_take_key, client)
         if gate.config.cache.enabled and not _is_odd(self.database):
             state = session.state
             gate.engine.catalog.acquire(self.database)
@@ -208,10 +208,13 @@ class Login:
             self._origin.data_received(rest)
         self._pass_on()
 
-    def _register(self, session: Session, key: bytes) -> None:
-        self._client.gate.register(self._client, key)
-        if session.state.writes is not None:
-            session.state.writes.pid = int.from_bytes(key[5:9], "big")
+
+def _take_key(client: ClientConnection, message: bytes) -> None:
+    """The origin has told the session its cancel key."""
+    client.gate.register(client, message)
+    writes = None if client.session is None else client.session.state.writes
+    if writes is not None:
+        writes.pid = int.from_bytes(message[5:9], "big")
 
 
 def _answer_size(buffer: bytearray) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pgcache.config import Origin
 from pgcache.errors import PgcacheError, ProtocolViolation
 from pgcache.proxy.tls import ALPN, MUST
-from pgcache.proxy.transports import Connection
+from pgcache.proxy.transports import Connection, deaf
 from pgcache.wire.startup import build_ssl_request
 
 
@@ -26,7 +26,7 @@ class OriginConnection(Connection):
     def __init__(self) -> None:
         self.on_data: Callable[[bytes], None] = self._unexpected
         self.on_violation: Callable[[ProtocolViolation], None] = _raise
-        self.on_lost: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = _nothing
         self._answer: asyncio.Future[bytes] | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -41,6 +41,8 @@ class OriginConnection(Connection):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionResetError("the origin hung up"))
         self.on_lost()
+        # Nobody comes back here: what these belong to may go, and need not be found as a cycle.
+        self.on_data, self.on_violation, self.on_lost = deaf, _raise, _nothing
 
     def eof_received(self) -> bool:
         """Close with it."""
@@ -57,6 +59,10 @@ class OriginConnection(Connection):
         answer = await self._answer
         self._answer = None
         return answer
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _raise(error: ProtocolViolation) -> None:

@@ -37,6 +37,7 @@ from pgcache.proxy.recording import Asked, record_missed, start_capture
 from pgcache.proxy.runs import EXTENDED, Gatherer, Message, Run
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import fail_captures
+from pgcache.proxy.upward import upward
 from pgcache.sql.model import Script
 from pgcache.wire import codes
 from pgcache.wire.ledger import SYNC, Ledger
@@ -53,6 +54,7 @@ class Session:
     """The slow lane of one session."""
 
     __slots__ = (
+        "__weakref__",
         "_answers",
         "_client",
         "_crowded",
@@ -79,14 +81,15 @@ class Session:
         state = self.state = State(engine, Ledger())
         self._client = client
         self._origin = origin
-        self._forwarder = Forwarder(state, self._to_origin)
-        self._joiner = self._joiners(state, self._pump)
+        self._forwarder = Forwarder(state, upward(self._to_origin, None))
+        pump = upward(self._pump, None)
+        self._joiner = self._joiners(state, pump)
         self._prober = Prober(state, self._forwarder)
-        self._learner = Learner(state, self._prober, self._pump)
+        self._learner = Learner(state, self._prober, pump)
         hearing = Hearing(state, Filler(state))
         self._walker = ReplyWalker(state.ledger, hearing)
         self.gatherer = Gatherer()
-        self.background = Background(state, client, origin.send, self._is_quiet)
+        self.background = Background(state, client, origin.send, upward(self._is_quiet, False))
         self._full = False  # the client does not read what it has got
         self._gone = False  # the client is: what it sent before still goes on, nothing is served
         self._is_sent = False  # what is being accounted for was sent before

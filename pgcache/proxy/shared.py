@@ -28,6 +28,7 @@ from pgcache.proxy.recipe import Proof
 from pgcache.proxy.runs import Gatherer, Run
 from pgcache.proxy.session import Session
 from pgcache.proxy.state import State
+from pgcache.proxy.upward import upward
 from pgcache.proxy.valve import Valve
 
 
@@ -228,9 +229,10 @@ class SharedSession(Session):
     _joiners, _fast_lanes = SharedJoiner, SharedFastLane
 
     def __init__(self, engine: Engine, client: Peer, origin: Peer) -> None:
-        self._downstream = Valve(client, origin, self._issued)
+        issued = upward(self._issued, [])
+        self._downstream = Valve(client, origin, issued)
         self._unsure: bytes | None = None  # a turn whose answer is at hand, once it is confirmed
-        super().__init__(engine, self._downstream, Valve(origin, client, self._issued))
+        super().__init__(engine, self._downstream, Valve(origin, client, issued))
 
     def _issued(self) -> list[Future[None]]:
         """What was announced since the last write to either peer, and is not heard yet."""

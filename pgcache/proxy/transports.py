@@ -16,6 +16,10 @@ from typing import cast
 from pgcache.proxy.flow import FlowControl, Hold
 
 
+def deaf(_data: bytes) -> None:
+    """Nothing is expected now."""
+
+
 class Connection(asyncio.Protocol):
     """One connection; ``data_received`` of subclasses says what happens with its bytes."""
 

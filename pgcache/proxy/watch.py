@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 
 from pgcache.cache.generations import Lock
 from pgcache.errors import ProtocolViolation
@@ -27,7 +28,20 @@ _COMMAND = re.compile(
     rb"|UPLOAD_MANIFEST)\b",
     re.IGNORECASE,
 )
+Take = Callable[[bytes], None]
 _READS = frozenset((Kind.SELECT, Kind.COPY_OUT, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SET))
+
+
+def watched(
+    look: Callable[[bytes], None], send: Callable[[bytes], None]
+) -> Callable[[bytes], None]:
+    """``send``, with a look at what is sent."""
+
+    def relay(data: bytes) -> None:
+        look(data)
+        send(data)
+
+    return relay
 
 
 class ReplicationWatch:

@@ -14,11 +14,12 @@ from typing import Any
 import structlog
 import uvloop
 
+from pgcache import heap
 from pgcache.admin import log
 from pgcache.config import Config
 from pgcache.errors import ConfigError, PgcacheError
 from pgcache.proxy.siblings import Answers, Part
-from pgcache.runtime import Place, Ready, serve, settle_heap
+from pgcache.runtime import Place, Ready, serve
 from pgcache.workers.assignment import Assignment
 from pgcache.workers.channel import Channel, ChannelLost
 from pgcache.workers.pulse import ALIVE
@@ -101,7 +102,7 @@ async def _serve(assignment: Assignment, comrades: Comrades, channel: Channel) -
     place = Place(
         comrades, assignment.listen_sockets(), assignment.admin_sockets(), assignment.number
     )
-    settle_heap()
+    heap.settle()
     await serve(assignment.config, ready=on_ready, place=place, load=load)
 
 
