@@ -127,8 +127,9 @@ def refuse(state: State, script: Script) -> Refusal | None:
     if refusal is not None:
         return refusal
     database = state.database
-    assert database is not None and database.snapshot is not None
-    plan = database.plan(script, state.view, database.snapshot, state.rules)
+    snapshot = state.snapshot
+    assert database is not None and snapshot is not None
+    plan = database.plan(script, state.view, snapshot, state.rules)
     return _refuse_plan(plan, state, script)
 
 
@@ -169,7 +170,7 @@ def refuse_prepared(state: State, prepared: Prepared) -> Refusal | None:
         return Refusal(Reason.UNCACHEABLE_REPLY)
     if not prepared.fingerprint:
         return Refusal(Reason.PARSE_CONTEXT)
-    if prepared.types and _has_unsafe_types(database, prepared.types):
+    if prepared.types and _has_unsafe_types(state, prepared.types):
         return Refusal(Reason.USER_TYPE, "of a parameter")
     if prepared.at_origin and _is_frozen(prepared.script):
         return Refusal(Reason.MAGIC_LITERAL)
@@ -180,9 +181,9 @@ def refuse_prepared(state: State, prepared: Prepared) -> Refusal | None:
     return None
 
 
-def _has_unsafe_types(database: Database, types: tuple[int, ...]) -> bool:
+def _has_unsafe_types(state: State, types: tuple[int, ...]) -> bool:
     """Whether Bind may do more than read a value: check a domain, or look a name up."""
-    snapshot = database.snapshot
+    snapshot = state.snapshot
     return snapshot is None or snapshot.any_unsafe_types(types)
 
 

@@ -14,6 +14,7 @@ from pgcache.errors.reasons import Reason
 from pgcache.policy.effects import NO_EFFECTS, Effects
 from pgcache.proxy import naming
 from pgcache.proxy.capture import Capture
+from pgcache.proxy.own import is_own
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.probing import Probing
 from pgcache.proxy.runs import BOUNDARIES, EXTENDED, OWN_SYNC, Message, Run
@@ -189,7 +190,8 @@ class Forwarder:
             self._realise_portal(parsed.portal, portal, pieces)
         statements = naming.runs(portal, turn)
         unnamed = state.statements.get(b"")
-        if unnamed is not None and any(s.kind not in READS for s in statements):
+        changes = any(s.kind not in READS for s in statements)
+        if unnamed is not None and changes and not is_own(unnamed.script):
             # Made later, it would be parsed under other settings (W-56), or not at all.
             self._realise_statement(b"", unnamed, pieces)
         effects = tuple([self._account(turn, statement) for statement in statements])

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from pgcache.cache.entry import Entry
@@ -49,9 +50,12 @@ class LocalRun:
 
     ``ahead``: how many messages at the head are the origin's whatever the rest is; from the
     beginning those that open a transaction, then also the Parse of a named statement.
+    ``accepted``: texts that the origin is known to parse, with their parameters' types; asked
+    where the session has no origin any more.
     """
 
     __slots__ = (
+        "_accepted",
         "_described",
         "_landed",
         "_looks",
@@ -74,15 +78,22 @@ class LocalRun:
     )
 
     def __init__(
-        self, state: State, run: Run, landed: Entry | None = None, opening: int = 0
+        self,
+        state: State,
+        run: Run,
+        landed: Entry | None = None,
+        opening: int = 0,
+        *,
+        accepted: Set[tuple[bytes, tuple[int, ...]]] = frozenset(),
     ) -> None:
         self._state = state
         self._landed = landed
+        self._accepted = accepted
         self._run = run
         self._opening = self.ahead = opening
         self._statements: dict[bytes, Prepared | None] = {}
         self._portals: dict[bytes, Portal | None] = {}
-        self._pending: Prepared | None = None  # an unnamed Parse that no Bind has used yet
+        self._pending: Prepared | None = None  # a Parse that no Bind has used yet
         self.limits = _limits(run)
         self._described = _described(run)
         self.pieces: Pieces = []
@@ -170,7 +181,7 @@ class LocalRun:
         if parsed.name in self._state.statements and parsed.name:
             self._statements[parsed.name] = None  # 42P05, from the origin
             raise Missing
-        if parsed.name and own is None:
+        if parsed.name and own is None and not self._state.is_cut_off:
             # A named statement is always the origin's too (W-58); what it is bound to may be
             # recorded nevertheless.
             self._statements[parsed.name] = prepared
@@ -179,7 +190,9 @@ class LocalRun:
             self.ahead = index + 1
             return
         self._statements[parsed.name] = prepared
-        if own is None:
+        if own is None and (parsed.text, parsed.types) not in self._accepted:
+            if self._pending is not None:
+                raise Missing  # whether that can be parsed, nobody here knows
             self._pending = prepared
         self.pieces.append(codes.MSG_PARSE_COMPLETE)
 
@@ -290,16 +303,18 @@ class LocalRun:
 
     def _close(self, target: Target) -> None:
         state, name = self._state, target.name
-        if not target.is_statement:
-            portal = self._portals.get(name) or state.portals.get(name)
-            if portal.entry is None if portal is not None else bool(name):
-                raise Missing  # the origin has it, or a cursor of that name that SQL declared
-            self._portals[name] = None
-        else:
+        if target.is_statement:
             prepared = self._statements.get(name) or state.statements.get(name)
-            if prepared is None or not prepared.is_virtual:
-                raise Missing
+            is_ours = prepared is not None and prepared.is_virtual
+        else:
+            portal = self._portals.get(name) or state.portals.get(name)
+            is_ours = portal.entry is not None if portal is not None else not name
+        if not (is_ours or state.is_cut_off):
+            raise Missing  # the origin has it, or a cursor of that name that SQL declared
+        if target.is_statement:
             self._statements[name] = None
+        else:
+            self._portals[name] = None
         self.pieces.append(codes.MSG_CLOSE_COMPLETE)
 
 

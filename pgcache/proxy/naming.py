@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from pgcache.cache.entry import Entry
+from pgcache.proxy.own import is_own
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import Turn
@@ -127,6 +128,8 @@ def gives_the_same(state: State, portal: Portal, entry: Entry) -> bool:
         return False  # its name means another statement there
     if state.status == codes.FAILED:
         return True  # which is nothing but an error
+    if is_own(prepared.script):
+        return False
     if portal.changes != state.changes:
         return False
     if not portal.position or state.database is None:

@@ -10,7 +10,8 @@ middle of something is told at once: its outcome is not pgcache's to guess (T-15
 Rights are those that the origin gave this session at its login, and the catalogs' as they were
 read last: nobody can log in meanwhile (P2).
 
-Counterpart: ``reach`` looks for the origin. Must not know: the slow lane's forwarding.
+Counterpart: ``reach`` looks for the origin, ``remnant`` answers meanwhile. Must not know: the slow
+lane's forwarding.
 """
 
 from __future__ import annotations
@@ -18,21 +19,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pgcache.errors import ProtocolViolation
-from pgcache.errors.reasons import Refusal
-from pgcache.proxy import serve
-from pgcache.proxy.accounts import count_hit
-from pgcache.proxy.answers import Answers
-from pgcache.proxy.decide import ask, find, might_hit
-from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Hold
-from pgcache.proxy.local import LocalRun
-from pgcache.proxy.own import own_entry
-from pgcache.proxy.runs import EXTENDED, Gatherer, Message, Run
+from pgcache.proxy.remnant import Remnant
 from pgcache.proxy.session import Session
-from pgcache.sql.model import Kind, Script
 from pgcache.wire import codes
-from pgcache.wire.messages import build_command_complete, build_error, parse_query
+from pgcache.wire.messages import build_error
 
 if TYPE_CHECKING:  # the two name each other; only a client makes an Outage
     from pgcache.proxy.client import ClientConnection
@@ -42,7 +33,6 @@ _LONELY: Final = frozenset((codes.ERROR_RESPONSE, codes.NOTICE_RESPONSE)) | froz
     (codes.NOTIFICATION_RESPONSE, codes.PARAMETER_STATUS)
 )
 _LAST_WORDS: Final = re.compile(rb"\0V(?:FATAL|PANIC)\0")
-_ENDS: Final = {Kind.COMMIT: "COMMIT", Kind.ROLLBACK: "ROLLBACK"}
 
 
 class Outage:
@@ -97,7 +87,7 @@ class Outage:
         if not problem:
             self._end()
         elif self._remnant is None:
-            self._remnant = Remnant(self._session, client)
+            self._remnant = Remnant(self._session.state, client)
             client.enter(self._from_client)
             early = bytes(self._early)
             if early:
@@ -124,83 +114,3 @@ class Outage:
             self._client.send(words)
         self._client.enter(lambda data: None)
         self._client.origin_lost()
-
-
-class Remnant:
-    """What is left of a session without its origin: answers from the cache."""
-
-    def __init__(self, session: Session, client: ClientConnection) -> None:
-        self._client = client
-        state = self._state = session.state
-        state.is_cut_off = True
-        self._gatherer = Gatherer()
-        fast = FastLane(state, self._gatherer)
-        fast.is_enabled = False  # nothing that is answered now is proved for later
-        self._answers = Answers(state, client, fast)
-
-    def answer(self, data: bytes) -> bool:
-        """Answer what the client sent; False at the first that needs the origin.
-
-        Raises ProtocolViolation.
-        """
-        return all(map(self._answer, self._gatherer.feed(data)))
-
-    def _answer(self, run: Run) -> bool:
-        first = run.messages[0]
-        if not first.whole:
-            return False
-        if first.kind == codes.QUERY:
-            return self._query(first)
-        if first.kind == codes.TERMINATE:
-            self._client.close()
-            return True
-        return first.kind in EXTENDED and self._extended(run)
-
-    def _query(self, message: Message) -> bool:
-        state = self._state
-        try:
-            text = parse_query(message.raw)
-        except ProtocolViolation:
-            return False  # the origin would say what is wrong with it
-        script = state.engine.script(text, state.standard_strings, state.encoding)
-        entry = own_entry(state, script)
-        if entry is None and might_hit(script):
-            question = ask(state, script)
-            if isinstance(question, Refusal):
-                return False
-            entry = find(state, question, 0)
-            if entry is not None and entry.row_description is not None:
-                count_hit(state, entry, shared=False)
-        if entry is None or entry.row_description is None:
-            return self._transaction(message, script)
-        self._answers.query(message.raw, serve.simple_reply(entry), None)
-        return True
-
-    def _transaction(self, message: Message, script: Script) -> bool:
-        """Begin or end a transaction: of nothing but hits, it is the same here as there.
-
-        Many drivers put one around every read.
-        """
-        state, settings = self._state, self._state.settings
-        if len(script.statements) != 1 or settings is None:
-            return False
-        statement = script.statements[0]
-        if statement.kind is Kind.BEGIN and not statement.settings and state.status == codes.IDLE:
-            settings.begin()
-            state.status, tag = codes.IN_TRANSACTION, statement.verb
-        elif statement.kind in _ENDS and not statement.chain and state.status != codes.IDLE:
-            settings.rollback()  # nothing was set that could be kept
-            state.status, tag = codes.IDLE, _ENDS[statement.kind]
-        else:
-            return False
-        self._answers.query(message.raw, [build_command_complete(tag)], None)
-        return True
-
-    def _extended(self, run: Run) -> bool:
-        local = LocalRun(self._state, run)
-        if not local.attempt() or local.ahead:
-            return False
-        local.commit()
-        for entry, shared in local.hits:
-            count_hit(self._state, entry, shared=shared)
-        return self._answers.run(run, local)

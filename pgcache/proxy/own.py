@@ -12,18 +12,22 @@ from pgcache.wire import codes
 from pgcache.wire.messages import build_data_row, build_row_description
 
 _PREFIX = b"show pgcache."
-_NAMES = frozenset(("last", "mode", "ttl", "notices", "stale_if_error"))
+_NAMES = (b"last", b"mode", b"ttl", b"notices", b"stale_if_error")
+_QUESTIONS = frozenset(_PREFIX + name for name in _NAMES)
+
+
+def is_own(script: Script) -> bool:
+    """Whether the question is one that the origin could not answer."""
+    if len(script.statements) != 1 or script.statements[0].kind is not Kind.SHOW:
+        return False
+    return script.key_text in _QUESTIONS
 
 
 def own_entry(state: State, script: Script) -> Entry | None:
     """The answer to a question that is pgcache's own, or None."""
-    if len(script.statements) != 1 or script.statements[0].kind is not Kind.SHOW:
-        return None
-    if not script.key_text.startswith(_PREFIX) or state.status == codes.FAILED:
+    if not is_own(script) or state.status == codes.FAILED:
         return None
     name = script.key_text[len(_PREFIX) :].decode("latin-1")
-    if name not in _NAMES:
-        return None
     return Entry(
         b"",
         row_description=build_row_description([f"pgcache.{name}"]),

@@ -39,6 +39,7 @@ import org.postgresql.largeobject.LargeObjectManager;
 
 final class JdbcSession {
     private static final Map<String, Task> TASKS = new TreeMap<>();
+    private static Connection kept; // by a task, for the next one
     private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     static {
@@ -59,6 +60,8 @@ final class JdbcSession {
         TASKS.put("hit-prepared", JdbcSession::hitPrepared);
         TASKS.put("hit-fetched", JdbcSession::hitFetched);
         TASKS.put("change", JdbcSession::change);
+        TASKS.put("rest", JdbcSession::rest);
+        TASKS.put("outlast", JdbcSession::outlast);
     }
 
     private interface Task {
@@ -74,8 +77,17 @@ final class JdbcSession {
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String order = orders.readLine(); order != null; order = orders.readLine()) {
             String[] words = order.split(" ", 2);
-            try (Connection connection = DriverManager.getConnection(words[1])) {
-                TASKS.get(words[0]).run(connection);
+            try {
+                Connection connection =
+                        kept == null ? DriverManager.getConnection(words[1]) : kept;
+                kept = null;
+                try {
+                    TASKS.get(words[0]).run(connection);
+                } finally {
+                    if (kept == null) {
+                        connection.close();
+                    }
+                }
             } catch (SQLException | IOException | RuntimeException failure) {
                 failure.printStackTrace();
                 say("failed", failure);
@@ -488,6 +500,39 @@ final class JdbcSession {
             }
         }
         connection.commit();
+    }
+
+    /** Ask until the answer is kept, and keep the connection: the next task goes on with it. */
+    private static void rest(Connection connection) throws SQLException {
+        update(connection, "set pgcache.notices = on");
+        connection.setAutoCommit(false);
+        askUntil(connection, 1, "pgcache; hit");
+        kept = connection;
+    }
+
+    /** Ask on, while the server is out of reach. */
+    private static void outlast(Connection connection) throws SQLException {
+        askUntil(connection, 9, "detail=origin-unreachable");
+    }
+
+    /** One transaction a question, made anew for each as tools do it, until it was told so often. */
+    private static void askUntil(Connection connection, int often, String verdict)
+            throws SQLException {
+        int told = 0;
+        for (long end = System.nanoTime() + 60_000_000_000L; told < often; ) {
+            try (PreparedStatement statement =
+                    connection.prepareStatement("select v from t where id = ?")) {
+                statement.setInt(1, 5);
+                show("asked", statement.executeQuery());
+                for (SQLWarning w = statement.getWarnings(); w != null; w = w.getNextWarning()) {
+                    told += w.getMessage().contains(verdict) ? 1 : 0;
+                }
+            }
+            connection.commit();
+            if (System.nanoTime() > end) {
+                throw new SQLException("only " + told + " times: " + verdict);
+            }
+        }
     }
 
     /** What one connection has read before is read anew once another has written. */

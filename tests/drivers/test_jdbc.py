@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.drivers.conftest import Arena
+from tests.support.link import Link
 from tests.support.postgres import Cluster, Server
+from tests.support.process import free_port
 from tests.support.proxy import SERVICE, start_proxy
+from tests.support.raw import eventually
 from tests.support.tls import Certificates
 
 _JAR = Path("/usr/share/java/postgresql.jar")
@@ -140,6 +144,41 @@ def test_the_console(arena: Arena, jdbc: Jdbc, settings: dict[str, str]) -> None
     assert "hits/" in seen
     assert "unknown: " in seen
     assert "valid: true" in seen
+
+
+@pytest.mark.parametrize(
+    "name", ["defaults", "simple protocol", "prepared at once", "read in steps"]
+)
+def test_P6_transactions_go_on_while_the_origin_is_out_of_reach(
+    arena: Arena, jdbc: Jdbc, tmp_path: Path, name: str
+) -> None:
+    """With `stale_if_error`: BEGIN comes in one run with the question, and COMMIT under a name.
+
+    Not with `autosave`, whose savepoints need the origin.
+    """
+    settings = SETTINGS[name]
+    server, (host, admin) = arena.server, ("127.0.0.1", free_port())
+    (tmp_path / "pgcache.toml").write_text(
+        f"[cache]\nttl = '100ms'\nstale_if_error = '1h'\n[admin]\naddress = '{host}:{admin}'\n"
+    )
+
+    def is_cut_off() -> bool:
+        with urllib.request.urlopen(f"http://{host}:{admin}/metrics") as answer:
+            return b"\npgcache_clients_cut_off 1.0\n" in answer.read()
+
+    with Link((server.host, server.port)) as way:
+        upstream = server.url(SERVICE).replace(f":{server.port}/", f":{way.address[1]}/")
+        file = str(tmp_path / "pgcache.toml")
+        proxy = start_proxy(server, tmp_path, "--config", file, upstream=upstream)
+        try:
+            url = proxy.url("app", arena.database)
+            before = jdbc.play("rest", url, **settings)
+            way.cut()
+            eventually(is_cut_off)
+            told = jdbc.play("outlast", url, **settings)
+            assert set(told) == {line for line in before if line.startswith("asked: ")}
+        finally:
+            proxy.stop()
 
 
 def test_over_tls_with_scram(

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.support import frames
-from tests.support.frames import SYNC, Frame, bind, describe_request, execute, parse
+from tests.support.frames import SYNC, Frame, bind, close_request, describe_request, execute, parse
 from tests.support.link import Link
 from tests.support.postgres import Cluster, Server, installations
 from tests.support.process import free_port
@@ -252,6 +252,78 @@ def test_drivers_that_wrap_reads_in_transactions(stage: Stage) -> None:
         eventually(lambda: "origin-unreachable" in ask())
         with pytest.raises(psycopg.OperationalError):
             client.execute("select now()")
+
+
+BEGIN = (parse("", "BEGIN"), bind("", ""), execute(""))
+TYPED = "select v from t where v = $1"
+QUESTION = (bind("", "S_4", [b"one"]), describe_request("P", ""), execute(""))
+
+
+def test_drivers_that_open_transactions_in_the_run_of_the_question(stage: Stage) -> None:
+    """As pgjdbc with autocommit off: before its threshold, at it, and after it."""
+    begins = (parse("S_2", "BEGIN READ ONLY"), bind("", "S_2"), execute(""))
+    again = begins[1:]
+    commit = (parse("S_3", "COMMIT"), bind("", "S_3"), execute("", 1), SYNC)
+    named = parse("S_4", TYPED, [25])
+    with stage.client() as client:
+        await_stored(client, parse("", TYPED, [25]), bind("", "", [b"one"]), *QUESTION[1:], SYNC)
+        client.ask(parse("S_1", "ROLLBACK"), parse("S_0", TYPED, [25]), SYNC)
+        stage.lose()
+        await_outage(client)
+
+        def asks(*messages: bytes) -> str:
+            found = client.ask(*messages)
+            told = "".join(f.kind for f in found if f.kind != "N")
+            return told + found[-1].body.decode()
+
+        assert asks(bind("", "S_0", [b"one"]), *QUESTION[1:], SYNC) == "2TDCZI"
+        assert asks(*BEGIN, *EXTENDED) == "12C12TDCZT"
+        assert asks(bind("", "S_1"), execute(""), SYNC) == "2CZI"
+        assert asks(*BEGIN[:2], describe_request("P", ""), BEGIN[2], *EXTENDED) == "12nC12TDCZT"
+        assert asks(close_request("P", "C_1"), *commit) == "312CZI"
+        assert asks(*begins, named, *QUESTION, SYNC) == "12C12TDCZT"
+        assert asks(*commit[1:]) == "2CZI"
+        assert asks(*again, *QUESTION, SYNC) == "2C2TDCZT"
+        assert asks(*commit[1:-1], *again, *QUESTION, *commit[1:]) == "2C2C2TDC2CZI"
+        # whoever prepares what was asked before, and whoever is done with it
+        assert asks(parse("S_5", TYPED, [25]), SYNC) == "1ZI"
+        assert (
+            asks(
+                close_request("S", "S_4"),
+                close_request("S", "S_1"),
+                close_request("S", "none"),
+                SYNC,
+            )
+            == "333ZI"
+        )
+        assert client.query("begin")[-1].body == b"T"
+        assert asks(*commit[1:-1], parse("", READ), bind("", ""), execute(""), SYNC) == "2C12DCZI"
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (*BEGIN, *BEGIN, *EXTENDED),
+        (*BEGIN, parse("", "select 1"), bind("", ""), execute(""), SYNC),
+        (parse("", "BEGIN ISOLATION LEVEL SERIALIZABLE"), *BEGIN[1:], SYNC),
+        (parse("", "BEGIN"), bind("", "", [b"1"]), execute(""), SYNC),
+        (parse("", "COMMIT"), bind("", ""), execute(""), SYNC),
+        (*BEGIN, execute(""), SYNC),
+        (parse("", "COMMIT AND CHAIN"), bind("", ""), execute(""), SYNC),
+        (parse("new", TYPED, [25]), SYNC),
+        (parse("new", READ), parse("newer", TYPED), bind("", "new"), execute(""), SYNC),
+        (bind("", "none"), execute(""), SYNC),
+    ],
+    ids=range(10),
+)
+def test_what_else_is_said_in_the_extended_protocol_needs_the_origin(
+    stage: Stage, messages: tuple[bytes, ...]
+) -> None:
+    with stage.client() as client:
+        stage.lose()
+        await_outage(client)
+        client.send(b"".join(messages))
+        assert last_words(client) == "08006"
 
 
 def test_whoever_is_in_the_middle_of_something_is_told_at_once(stage: Stage) -> None:

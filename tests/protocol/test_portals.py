@@ -164,6 +164,21 @@ def test_what_pgcache_itself_answers_can_be_prepared(client: RawClient) -> None:
     assert errors_of(client.ask(bind("", "own"), execute(""), SYNC)) == ["26000"]
 
 
+@pytest.mark.parametrize("portal", ["", "p"])
+def test_what_pgcache_itself_answers_is_never_asked_of_the_origin(
+    client: RawClient, portal: str
+) -> None:
+    """As pgjdbc does it: its COMMIT has a name, and the unnamed statement is still there."""
+    client.ask(parse("c", "commit"), SYNC)
+    client.query("begin")
+    own = parse("", "show pgcache.last"), bind(portal, ""), execute(portal), SYNC
+    assert len(rows_of(client.ask(*own))) == 1
+    named = parse("t", "truncate kv"), bind("", "t"), execute(""), SYNC
+    assert errors_of(client.ask(*named)) == []
+    assert errors_of(client.ask(bind("", "c"), execute(""), SYNC)) == []
+    assert client.rows("select count(*) from kv") == [("0",)]
+
+
 @pytest.mark.parametrize(
     "change",
     [
