@@ -154,8 +154,8 @@ class Entry:
     def credit(self) -> None:
         """Tell the query's statistics of the hits since the last time."""
         hits = self.hits - self.credited
+        self.credited = self.hits
         if hits and self.query is not None:
-            self.credited = self.hits
             self.query.credit(hits, self.cost_ms / 1000, self.row_count, len(self.rows))
 
     def holds(self, limit: int) -> bool:

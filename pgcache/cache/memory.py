@@ -51,7 +51,7 @@ class MemoryStore:
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries, dead ones included, for display. Not to be held while the store changes."""
-        return iter(self._entries.values())
+        return iter(dict.values(self._entries))  # in no order, which would cost eight times as much
 
     def get(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the live entry of ``key``, or None; a dead one is dropped.
@@ -63,6 +63,10 @@ class MemoryStore:
             return entry
         self._drop_if_dead(entry, generations, now)
         return None
+
+    def peek(self, key: bytes) -> Entry | None:
+        """Return the entry of ``key``, whatever has become of it; nothing changes."""
+        return self._entries.get(key)
 
     def get_stale(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the entry of ``key`` if it is past its lifetime, in its grace and current."""

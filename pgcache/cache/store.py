@@ -46,6 +46,9 @@ class Store(Protocol):
     def get(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the live entry of ``key``, or None."""
 
+    def peek(self, key: bytes) -> Entry | None:
+        """Return the entry of ``key``, live or not, or None."""
+
     def get_stale(self, key: bytes, generations: Generations, now: float) -> Entry | None:
         """Return the entry of ``key`` that is stale and nothing worse, or None."""
 
@@ -71,6 +74,10 @@ class NullStore:
     __slots__ = ()
 
     def get(self, key: bytes, generations: Generations, now: float) -> Entry | None:
+        """Return None."""
+        return None
+
+    def peek(self, key: bytes) -> Entry | None:
         """Return None."""
         return None
 

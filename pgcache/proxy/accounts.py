@@ -32,11 +32,13 @@ _TALK = frozenset(
 def count_hit(state: State, entry: Entry, *, shared: bool) -> None:
     """An entry answers; ``shared``: another client's flight has just brought it."""
     counters = state.engine.counters
-    entry.hits += 1
     if shared:
         counters.followers += 1
     else:
+        if entry.hits == entry.credited:
+            state.engine.owing.append(entry.key)
         counters.hits += 1
+    entry.hits += 1
     counters.hit_rows += entry.row_count
     counters.hit_bytes += len(entry.rows)
     fate = Outcome.HIT

@@ -6,6 +6,7 @@ Made by ``runtime``; sessions ask it, it never calls a session. Must not know: b
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
 from dataclasses import replace
 from random import random as chance
@@ -62,6 +63,7 @@ class Engine:
         "lifetimes",
         "link",
         "on_use",
+        "owing",
         "paused",
         "poison",
         "queries",
@@ -95,6 +97,7 @@ class Engine:
         self.lifetimes = lifetimes
         self.counters = counters
         self.clock = clock
+        self.owing: deque[bytes] = deque()  # keys of entries with hits that are not credited yet
         self.lanes = Lanes(config.store.max_bytes // _LANES_SHARE)
         self.analyses = Analyses(config.cache.max_analysis_entries)
         self.reader = Reader(self.analyses)
@@ -224,10 +227,18 @@ class Engine:
         return list(self.store) if isinstance(self.store, Iterable) else []
 
     def settle(self) -> Iterator[None]:
-        """Credit the hits of all entries to their queries; pauses now and then."""
-        for number, entry in enumerate(self.entries()):
-            entry.credit()
-            if number % _STEP == _STEP - 1:
+        """Credit the hits since the last time to their queries; pauses now and then.
+
+        Costs as much as entries were hit, however many there are.
+        """
+        owing, peek = self.owing, self.store.peek
+        for number in range(1, len(owing) + 1):
+            if not owing:
+                return  # somebody else settled during a pause
+            entry = peek(owing.popleft())
+            if entry is not None:  # else it was credited when it was taken out
+                entry.credit()
+            if number % _STEP == 0:
                 yield
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -52,6 +52,7 @@ class FastLane:
         "_generations",
         "_lane",
         "_named",
+        "_owing",
         "_parsed",
         "_played",
         "_questions",
@@ -71,6 +72,7 @@ class FastLane:
         self._questions: list[Question] = []  # of a pipeline, in what the gatherer has kept
         self._clock = state.engine.clock
         self._counters = state.engine.counters
+        self._owing = state.engine.owing
         self.express = Express(state)
         self.is_pipelined = False  # the client has sent several turns in one chunk
         self.is_enabled = True  # tests compare with what is said where it is not
@@ -162,7 +164,10 @@ class FastLane:
         return b"".join(pieces)
 
     def _count(self, turn: Turn) -> None:
-        turn.entry.hits += 1
+        entry = turn.entry
+        if entry.hits == entry.credited:
+            self._owing.append(entry.key)
+        entry.hits += 1
         counters = self._counters
         counters.hits += 1
         counters.hit_rows += turn.rows

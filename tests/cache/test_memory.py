@@ -111,9 +111,9 @@ def test_the_least_recently_stored_goes_first_unless_it_was_hit(
         store.put(entry, generations, 1.0)
     entries[0].hits += 1
     store.put(entries[3], generations, 1.0)
-    assert [entry.key for entry in store] == [b"2", b"3", b"0"]
+    assert {entry.key for entry in store} == {b"2", b"3", b"0"}
     store.put(entries[4], generations, 1.0)
-    assert [entry.key for entry in store] == [b"3", b"0", b"4"]
+    assert {entry.key for entry in store} == {b"3", b"0", b"4"}
     assert not entries[1].is_live(generations, 1.0)
     stats = store.stats()
     assert (stats.evicted, stats.evictions_unused) == (2, 2)

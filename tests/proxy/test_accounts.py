@@ -51,6 +51,23 @@ async def test_hits_of_the_fast_lane_count_too(rig: Rig, line: Line) -> None:
     assert _of(rig, "from t").hits == 10, "credited once"
 
 
+async def test_settling_looks_at_what_was_hit_and_once(rig: Rig, line: Line) -> None:
+    for name in "abc":
+        _ask(line, f"{SQL}'{name}'", 1.0)
+    owing = rig.engine.owing
+    assert not owing
+    for _ in range(10):
+        _ask(line, f"{SQL}'b'")
+    assert len(owing) == 1
+    for _ in rig.engine.settle():
+        pass
+    assert not owing
+    _ask(line, f"{SQL}'b'")
+    _ask(line, f"{SQL}'c'")
+    assert len(owing) == 2
+    assert _of(rig, "where v").hits == 12
+
+
 async def test_hits_of_an_entry_that_is_gone_are_not_lost(rig: Rig, line: Line) -> None:
     _ask(line, "select v from t", 1.0)
     _ask(line, "select v from t")
