@@ -16,7 +16,7 @@ from urllib.parse import quote
 from pgcache import __version__
 from pgcache.admin.charts import Point, line_chart, round_up
 from pgcache.admin.commands import CommandError, Commands
-from pgcache.admin.site import Access, Refused, Request, Response, Site
+from pgcache.admin.site import Access, Handler, Refused, Request, Response, Site
 from pgcache.admin.together import Together
 from pgcache.admin.words import format_seconds
 from pgcache.metrics.history import History
@@ -31,6 +31,7 @@ _FIELD = (
     '<label>token<input type="password" name="token" autocomplete="current-password" '
     "required></label>"
 )
+_WRONG_TOKEN = 401
 _MOST = 300  # characters of a query's text, and of a note
 
 Row = Mapping[str, str]
@@ -61,18 +62,34 @@ class Page:
     def add_to(self, site: Site) -> None:
         """Serve it."""
         site.add("GET", "/", self.show, Access.READ)
-        site.add("POST", "/do/invalidate", self._invalidate, Access.WRITE)
-        site.add("POST", "/do/pause", self._pause, Access.WRITE)
-        site.add("POST", "/do/resume", self._resume, Access.WRITE)
+        buttons: dict[str, Handler] = {
+            "/do/invalidate": self._invalidate,
+            "/do/pause": self._pause,
+            "/do/resume": self._resume,
+        }
+        for path, press in buttons.items():
+            site.add("POST", path, press, Access.WRITE)
+            site.dress(path, self._show_refused)
 
     async def show(self, request: Request) -> Response:
         """The whole document."""
+        return await self._show(200, _note(request.query.get("done", "")))
+
+    async def _show_refused(self, refused: Response) -> Response:
+        """The document, and why a button did nothing."""
+        why = refused.body.decode().strip()
+        if refused.status == _WRONG_TOKEN:
+            why = "the token is wrong. It is admin.token of the configuration"
+        note = _note(f"Nothing was done: {why}.", is_token_wrong=refused.status == _WRONG_TOKEN)
+        return await self._show(refused.status, note)
+
+    async def _show(self, status: int, note: str) -> Response:
         stats = {row["name"]: row["value"] for row in await self._table("STATS")}
         body = "".join(
             [
                 _head(stats, self._style),
                 "<main>",
-                _note(request.query.get("done", "")),
+                note,
                 '<div id="figures">',
                 _tiles(stats, self._history),
                 _charts(self._history),
@@ -88,7 +105,7 @@ class Page:
             ]
         )
         headers = {"Content-Security-Policy": self._policy}
-        return Response(200, body.encode(), "text/html; charset=utf-8", headers)
+        return Response(status, body.encode(), "text/html; charset=utf-8", headers)
 
     async def _table(self, name: str) -> list[Row]:
         answer = await self._together.run(f"SHOW {name}")
@@ -134,8 +151,13 @@ def _head(stats: Row, style: str) -> str:
     )
 
 
-def _note(done: str) -> str:
-    return f'<p class="note" role="status">{escape(done[:_MOST])}</p>' if done else ""
+def _note(text: str, *, is_token_wrong: bool | None = None) -> str:
+    """A line at the top; ``is_token_wrong`` None: what it tells of was done."""
+    if not text:
+        return ""
+    kind, role = ("note", "status") if is_token_wrong is None else ("note refused", "alert")
+    mark = ' data-token="wrong"' if is_token_wrong else ""
+    return f'<p class="{kind}" role="{role}"{mark}>{escape(text[:_MOST])}</p>'
 
 
 def _tiles(stats: Row, history: History) -> str:
@@ -247,7 +269,7 @@ def _actions(stats: Row) -> str:
         f'<label>invalidate<select name="kind">{kinds}</select></label>'
         '<label>name, key or pattern<input name="name" placeholder="public.orders"></label>'
         "<button>Invalidate</button></form>"
-        f'<form method="post" action="/do/{do}">{_FIELD}<button>{words}</button></form>'
+        f'<form id="pause" method="post" action="/do/{do}">{_FIELD}<button>{words}</button></form>'
         '<p class="dim">The token is admin.token of the configuration; without one there are no '
         "actions here.</p></section>"
     )

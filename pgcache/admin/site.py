@@ -115,6 +115,7 @@ class Access(Enum):
 
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
+Dresser = Callable[[Response], Awaitable[Response]]
 
 
 class Site:
@@ -127,6 +128,7 @@ class Site:
     def __init__(self, config: AdminConfig, siblings: Siblings | None = None) -> None:
         self._siblings = siblings
         self._routes: dict[str, dict[str, tuple[Handler, Access]]] = {}
+        self._dressers: dict[str, Dresser] = {}
         self.configure(config)
 
     def configure(self, config: AdminConfig) -> None:
@@ -140,8 +142,24 @@ class Site:
         """Serve ``path``; HEAD comes with GET."""
         self._routes.setdefault(path, {})[method] = (handler, access)
 
+    def dress(self, path: str, dresser: Dresser) -> None:
+        """Have ``dresser`` show people what is refused at ``path``; programs get one line."""
+        self._dressers[path] = dresser
+
     async def respond(self, request: Request) -> Response:
         """The answer to one request, of all workers; never raises."""
+        answer = await self._gather(request)
+        dresser = self._dressers.get(request.path)
+        is_read = "text/html" in request.headers.get("accept", "")
+        if dresser is None or answer.status < 400 or not is_read:
+            return answer
+        try:
+            self._check_host(request)
+        except Refused:
+            return answer  # whoever sent it is shown nothing more
+        return await dresser(answer)
+
+    async def _gather(self, request: Request) -> Response:
         if self._siblings is None or request.method != "POST":
             return await self._respond(request)
         parts = await self._siblings.ask(REQUEST, request.dump())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
 import subprocess
 import zlib
@@ -19,18 +18,13 @@ from urllib.request import urlopen
 import pytest
 
 from tests.conftest import fresh_database
+from tests.support.browser import CHROMIUM, FLAGS, needs_browser
 from tests.support.postgres import Server
 from tests.support.process import free_port
 from tests.support.proxy import Proxy, start_proxy
 
 TOKEN = "correct horse battery"
 SECRET = 424242
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--hide-scrollbars",
-)
 _VOID = frozenset(("meta", "input", "link", "br", "hr", "img"))
 
 pytestmark = pytest.mark.postgres
@@ -148,6 +142,38 @@ def test_buttons_want_the_token(place: Place) -> None:
     assert "Pause</button>" in place.get()
 
 
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({"token": "wrong"}, 401, "the token is wrong"),
+        ({"token": TOKEN, "kind": "TABLE", "name": ""}, 400, "INVALIDATE what?"),
+    ],
+)
+def test_what_is_refused_is_told_on_the_page(
+    place: Place, fields: dict[str, str], status: int, words: str
+) -> None:
+    """To a browser, which says that it reads HTML; a program gets one line."""
+    for headers, is_page in ({"Accept": "text/html"}, True), ({}, False):
+        request = Ask(f"{place.base}/do/invalidate", urlencode(fields).encode(), headers)
+        with pytest.raises(HTTPError) as raised:
+            urlopen(request, timeout=10)
+        with raised.value as error:
+            assert error.code == status
+            said = error.read().decode()
+        assert ("Hottest queries" in said) is is_page
+        assert (f"Nothing was done: {words}" in said) is is_page
+
+
+def test_a_foreign_name_is_not_shown_the_page_either(place: Place) -> None:
+    headers = {"Accept": "text/html", "Host": "elsewhere.example"}
+    request = Ask(f"{place.base}/do/pause", urlencode({"token": "wrong"}).encode(), headers)
+    with pytest.raises(HTTPError) as raised:
+        urlopen(request, timeout=10)
+    with raised.value as error:
+        assert error.code == 403
+        assert b"Hottest" not in error.read()
+
+
 def test_pause_and_resume(place: Place) -> None:
     page = place.press("/do/pause", token=TOKEN)
     assert "Paused: nothing is served" in page
@@ -173,7 +199,7 @@ def test_a_note_is_text(place: Place) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(_CHROMIUM is None, reason="no chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize(
     ("name", "width", "more"),
     [
@@ -197,7 +223,7 @@ def test_in_a_browser(
     assert len(colours) > 20, "a page with text and charts"
 
 
-@pytest.mark.skipif(_CHROMIUM is None, reason="no chromium on this machine")
+@needs_browser
 def test_the_script_refreshes_the_figures(place: Place, tmp_path: Path) -> None:
     """The document as the browser has it, six seconds later by its own clock."""
     shown = _browse(place, tmp_path, "--dump-dom", "--virtual-time-budget=6000", output=True)
@@ -206,10 +232,10 @@ def test_the_script_refreshes_the_figures(place: Place, tmp_path: Path) -> None:
 
 
 def _browse(place: Place, folder: Path, *flags: str, output: bool = False) -> str:
-    assert _CHROMIUM is not None
+    assert CHROMIUM is not None
     command = [
-        _CHROMIUM,
-        *_FLAGS,
+        CHROMIUM,
+        *FLAGS,
         f"--user-data-dir={folder / 'profile'}",
         "--enable-logging=stderr",
     ]

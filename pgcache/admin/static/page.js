@@ -1,5 +1,6 @@
 // Refreshes the figures; the page is whole without it.
 (() => {
+  if (document.querySelector('[data-token=wrong]')) sessionStorage.removeItem('token');
   const fields = [...document.querySelectorAll('input[name=token]')];
   for (const field of fields) {
     field.value = sessionStorage.getItem('token') || '';
@@ -16,6 +17,9 @@
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       document.getElementById('figures').replaceWith(page.getElementById('figures'));
       document.getElementById('state').replaceWith(page.getElementById('state'));
+      const [form, now] = [document, page].map((each) => each.getElementById('pause'));
+      form.action = now.action; // somebody else may have pressed it
+      form.querySelector('button').textContent = now.querySelector('button').textContent;
     } catch { /* the proxy is away: the next try tells */ }
   };
   setInterval(refresh, 5000);
