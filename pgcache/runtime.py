@@ -51,7 +51,7 @@ from pgcache.proxy.engine import Engine
 from pgcache.proxy.gate import Gate
 from pgcache.proxy.listener import Listener
 from pgcache.proxy.siblings import CANCEL, COMMAND, METRICS, REQUEST, Siblings
-from pgcache.sharing import build_link, refuse_old_store, say_what_is_off
+from pgcache.sharing import build_link, refuse_old_store
 
 log = structlog.get_logger("pgcache")
 
@@ -173,8 +173,6 @@ class Runtime:
         siblings = None if place is None else place.siblings
         if self.engine.link is not None:
             await refuse_old_store(self.engine.link.client)
-            if place is None or place.number == 1:
-                say_what_is_off(self.config)
         gate = self._gate = Gate(self.config, self.engine, self.console.open, siblings)
         if siblings is not None:
             siblings.answer_with(

@@ -100,25 +100,6 @@ async def refuse_old_store(store: Dated) -> None:
         )
 
 
-def say_what_is_off(config: Config) -> None:
-    """Name the options that ask for something which is not done beside a shared store."""
-    cache = config.cache
-    graces = [table.grace for table in config.tables.values()]
-    graces += [rule.grace for rule in config.rules]
-    asked = {
-        "grace": any((cache.grace, *graces)),
-        "cache.refresh_ahead": cache.refresh_ahead > 0,
-        "cache.verify_ratio": cache.verify_ratio > 0,
-    }
-    found = [name for name, is_asked in asked.items() if is_asked]
-    if found:
-        log.warning(
-            "not done beside a shared store",
-            options=found,
-            why="what is asked again here would be neither the store's nor known to other proxies",
-        )
-
-
 def build_codec(store: StoreConfig) -> Codec:
     """How values are written. Raises ConfigError."""
     try:

@@ -6,11 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from pgcache.cache.shared.client import StoreLost
-from pgcache.config import Config
 from pgcache.errors import StartError
 from pgcache.invalidation.orders import Order, pack_order
 from pgcache.policy.key import build_key
-from pgcache.sharing import read_order, refuse_old_store, say_what_is_off
+from pgcache.sharing import read_order, refuse_old_store
 
 
 class Store:
@@ -50,26 +49,3 @@ async def test_a_store_that_is_not_there_may_come() -> None:
     with capture_logs() as logs:
         await refuse_old_store(Store())
     assert [line["why"] for line in logs] == ["nobody there"]
-
-
-@pytest.mark.parametrize(
-    ("cache", "tables", "expected"),
-    [
-        ({"grace": "0s", "refresh_ahead": 0, "verify_ratio": 0}, {}, []),
-        (
-            {"grace": "1s", "refresh_ahead": 1, "verify_ratio": 0.5},
-            {},
-            ["grace", "cache.refresh_ahead", "cache.verify_ratio"],
-        ),
-        ({"grace": "0s", "refresh_ahead": 0}, {"public.t": {"grace": "1s"}}, ["grace"]),
-    ],
-)
-def test_what_is_asked_for_and_not_done_is_said(
-    cache: dict[str, object], tables: dict[str, object], expected: list[str]
-) -> None:
-    config = Config.model_validate(
-        {"upstream": {"url": "postgresql://u@h/d"}, "cache": cache, "tables": tables}
-    )
-    with capture_logs() as logs:
-        say_what_is_off(config)
-    assert [name for line in logs for name in line["options"]] == expected

@@ -15,11 +15,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
+from pgcache.cache.entry import Entry
+from pgcache.cache.shared.lookup import Grant, look_once
+from pgcache.cache.shared.space import Space
 from pgcache.cache.store import Outcome
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.checking import check
-from pgcache.proxy.chores import Chore
+from pgcache.proxy.chores import Chore, take_in, wanted_anew
 from pgcache.proxy.decide import Ask, ask, flight_key
 from pgcache.proxy.filling import forgo_large, keep
 from pgcache.proxy.flow import Hold, Peer
@@ -43,12 +46,14 @@ class Background:
 
     ``is_active``: the session has to ask before it forwards, and when the origin says something.
     ``cancel`` has the origin cancel what it is doing and calls back when it has taken notice.
+    ``on_asked`` is called when a shared store has said whether anything is to be done.
     """
 
     __slots__ = (
         "_chores",
         "_client",
         "_held",
+        "_is_asking",
         "_is_cancelling",
         "_is_over",
         "_is_quiet",
@@ -61,6 +66,7 @@ class Background:
         "_when_sent",
         "cancel",
         "is_active",
+        "on_asked",
     )
 
     def __init__(
@@ -76,10 +82,12 @@ class Background:
         self._is_quiet = is_quiet
         self._loop = asyncio.get_running_loop()
         self.cancel: Cancel = lambda done: done()
+        self.on_asked: Callable[[], None] = lambda: None
         self.is_active = False
         self._is_over = False  # nothing is begun any more
         self._chores: OrderedDict[bytes, Chore] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_asking = False  # the shared store, who renews it
         # what is running
         self._running: Chore | None = None
         self._rerun: Rerun | None = None
@@ -93,9 +101,14 @@ class Background:
         return self._rerun is not None
 
     @property
+    def is_needed(self) -> bool:
+        """Whether the connection is in use, or may be in a moment."""
+        return self._rerun is not None or self._is_asking
+
+    @property
     def has_work(self) -> bool:
         """Whether something is running or waiting."""
-        return self._rerun is not None or bool(self._chores)
+        return self.is_needed or bool(self._chores)
 
     def add(self, chore: Chore | None) -> None:
         """Have this done when the connection is at rest."""
@@ -113,7 +126,7 @@ class Background:
     def begin(self) -> None:
         """Begin what waits, if the connection is free."""
         self._stop_timer()
-        while self._chores and not self._is_busy and self._is_free():
+        while self._chores and not (self._is_asking or self._is_busy) and self._is_free():
             engine = self._state.engine
             if engine.reruns >= engine.config.cache.refresh_limit:
                 self._timer = self._loop.call_later(IDLE, self.begin)
@@ -132,8 +145,8 @@ class Background:
             and self._is_quiet()
         )
 
-    def _start(self, chore: Chore) -> None:
-        """Ask the origin, unless it is no longer worth it."""
+    def _start(self, chore: Chore, grant: Grant | None = None) -> None:
+        """Ask the origin, unless it is no longer worth it; ``grant``: the shared store's leave."""
         state = self._state
         question = ask(state, chore.script, chore.prepared, chore.bind)
         if isinstance(question, Refusal) or question.key != chore.key:
@@ -141,13 +154,46 @@ class Background:
         settings, prepared = state.settings, chore.prepared
         if prepared is not None and settings and prepared.fingerprint != settings.fingerprint:
             return  # prepared now, it could mean something else (W-56)
+        space = question.database.space
+        if grant is None and space is not None and not chore.is_check:
+            self._is_asking = True
+            state.engine.background(self._ask_store(chore, question, space))
+            return
         capture = self._record(chore, question)
         if capture is None:
             return
+        if capture.lead is not None:
+            capture.lead.grant = grant
         rerun = Rerun(capture, chore.limit, state.engine.clock, state.on_setting)
         self._running, self._rerun = chore, rerun
         state.engine.reruns += 1
         self._send(rerun.question(chore.text, prepared, chore.bind))
+
+    async def _ask_store(self, chore: Chore, question: Ask, space: Space) -> None:
+        """Renew it if nobody else has, or is at it (P7)."""
+        engine = self._state.engine
+        found: Entry | Grant | None = None
+        try:
+            found = await look_once(space, wanted_anew(chore, question, engine.clock()))
+        finally:
+            self._is_asking = False
+            if isinstance(found, Entry):
+                take_in(engine, question.database, found)
+            elif found is not None:
+                self._use(chore, found)
+            self.begin()
+            self.on_asked()
+
+    def _use(self, chore: Chore, grant: Grant) -> None:
+        """Renew a result with the store's leave, or give it back."""
+        if self._is_busy or not self._is_free():
+            self.add(chore)  # the client was faster
+            grant.release()
+            return
+        if not self._is_over:
+            self._start(chore, grant)
+        if self._running is not chore:
+            grant.release()
 
     def _record(self, chore: Chore, question: Ask) -> Capture | None:
         """What records the answer; None where it is no longer needed, or somebody else is at it."""
@@ -159,7 +205,7 @@ class Background:
         if chore.is_check:
             if live is None:
                 return None
-            return start_capture(self._state, question, None, asked)
+            return start_capture(self._state, question, None, asked, is_check=True)
         key = flight_key(question, chore.limit)
         lead = database.flights.lead(key, question.tags, database.generations)
         return None if lead is None else start_capture(self._state, question, lead, asked)
@@ -303,7 +349,7 @@ class Background:
         return self._rerun is not None or self._is_cancelling
 
     def _settle(self) -> None:
-        self.is_active = self._is_busy or bool(self._chores)
+        self.is_active = self._is_busy or self._is_asking or bool(self._chores)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

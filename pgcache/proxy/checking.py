@@ -16,6 +16,7 @@ import structlog
 
 from pgcache.cache.compare import Likeness, liken, rows_digest
 from pgcache.cache.entry import Entry
+from pgcache.invalidation.orders import Order, pack_order
 from pgcache.policy.key import digest
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.chores import Chore
@@ -45,6 +46,7 @@ def check(state: State, chore: Chore, capture: Capture | None) -> None:
         engine.counters.verified_reordered += likeness is Likeness.REORDERED
         return
     engine.store.delete(entry.key)
+    generations.order(pack_order(Order(keys=(digest(entry.key).hex(),))))  # and elsewhere
     if engine.config.cache.verify_quarantine > 0:
         database.quarantine.confine(chore.script.key_text, SUSPENSE)
         generations.touch()  # its other results are at hand as well

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pgcache.cache.entry import Entry
-from pgcache.policy.looking import any_of, next_look, renews
+from pgcache.cache.shared.lookup import Wanted
+from pgcache.policy.looking import any_of, first_look, next_look, renews
+from pgcache.proxy.database import Database
 from pgcache.proxy.decide import Ask
+from pgcache.proxy.engine import Engine
 from pgcache.proxy.prepared import Prepared
 from pgcache.proxy.state import State
 from pgcache.sql.model import Script
@@ -43,9 +46,6 @@ def find_chore(
 ) -> Chore | None:
     """What is to be done about ``entry``, whose next look was due when it answered."""
     engine = state.engine
-    if question.database.space is not None:
-        entry.look_at = entry.expires_at
-        return None  # what is asked again here would not be the shared store's
     now = engine.clock()
     limit = 0 if entry.complete else entry.row_count
     chore = Chore(question.key, question.script, text, entry, limit, prepared, bind)
@@ -64,3 +64,24 @@ def find_chore(
     if ratio > 0 and engine.random() < any_of(ratio, hits):
         return chore._replace(is_check=True)
     return None
+
+
+def wanted_anew(chore: Chore, question: Ask, now: float) -> Wanted:
+    """What to ask the shared store for before a result is renewed: leave to do so, or the result
+    of another proxy that was faster. One that still lives is younger then by far."""
+    entry, lifetime = chore.entry, question.lifetime
+    if now < entry.expires_at:
+        lifetime = min(lifetime, (now - entry.stored_at) / 2)
+    is_described = entry.row_description is not None
+    return Wanted(
+        chore.key, question.tags, lifetime, chore.limit, described=is_described, fresh=False
+    )
+
+
+def take_in(engine: Engine, database: Database, entry: Entry) -> None:
+    """Keep what the shared store gave, and look at it as at what was fetched here."""
+    cache, cost = engine.config.cache, entry.cost_ms / 1000
+    entry.look_at = first_look(
+        entry.stored_at, entry.expires_at, cost, cache.refresh_ahead, cache.verify_ratio
+    )
+    engine.store.put(entry, database.generations, engine.clock())

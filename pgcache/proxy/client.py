@@ -293,6 +293,7 @@ class ClientConnection(Connection):
         self.session = session
         self._phase = session.from_client
         session.background.cancel = partial(self.gate.interrupt, self)
+        session.background.on_asked = self._let_go
         self.origin.on_data, self.origin.on_violation = session.from_origin, self._origin_violated
         if self.gate.engine.lifetimes.outlast_origin:
             outage = Outage(self, session)
@@ -348,10 +349,13 @@ class ClientConnection(Connection):
         assert session is not None
         session.from_origin(data)
         if self.transport.is_closing():
-            if not session.is_needed:
-                self._dismiss_origin(session)
+            self._let_go()
         elif self.is_leaving and session.is_idle:
             self.drain()
+
+    def _let_go(self) -> None:
+        if self.session is not None and self.transport.is_closing() and not self.session.is_needed:
+            self._dismiss_origin(self.session)
 
     def origin_lost(self) -> None:
         """The origin hung up: so does this end, after what it said last (W-42)."""

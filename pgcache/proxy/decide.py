@@ -89,9 +89,8 @@ def ask(
     lifetime = plan.ttl if wish is None else min(plan.ttl, wish)
     mode = state.mode
     refresh = mode == "refresh" or script.hints.refresh
-    # Refreshing in the background is not done for others: a shared store asks at the end.
     is_alone = database.space is None
-    grace = plan.grace if wish is None and is_alone else 0.0
+    grace = plan.grace if wish is None else 0.0
     tags = (*plan.tags, *plan.labels)
     shadow, strict = mode == "shadow", plan.strict and not is_alone
     question = Ask(database, plan, key, tags, lifetime, grace, refresh, script, shadow)
@@ -231,6 +230,8 @@ def look_up(state: State, question: Ask, limit: int) -> Entry | None:
     engine = state.engine
     now = engine.clock()
     entry = state.fetched.get(question.key) if state.fetched else None
+    if entry is not None and question.grace > 0 and now >= entry.expires_at:
+        return None  # it is stale, and to be called so
     if entry is None:
         space = question.database.space
         if question.refresh or (
@@ -249,22 +250,36 @@ def look_up_stale(state: State, question: Ask, limit: int) -> Entry | None:
     """What ``look_up`` would have given had it not come of age, within the question's grace.
 
     Only while its refreshing is seen to: by whoever is fetching it already, or by the caller.
+    Beside a shared store, which has to say that nothing has moved (P3), it is what that has just
+    confirmed.
     """
-    if question.refresh or question.grace <= 0 or question.database.space is not None:
-        return None  # a shared store would have to confirm that nothing has moved (P3)
-    engine, database = state.engine, question.database
-    now = engine.clock()
-    entry = engine.store.get_stale(question.key, database.generations, now)
-    if entry is None or not entry.holds(limit):
+    if question.refresh or question.grace <= 0:
         return None
-    if now >= entry.stored_at + question.lifetime + question.grace:
+    database, now = question.database, state.engine.clock()
+    if database.space is not None:
+        entry = state.fetched.get(question.key)
+    else:
+        entry = state.engine.store.get_stale(question.key, database.generations, now)
+    if entry is None or not may_be_stale(question, entry, limit, now):
         return None
     key = flight_key(question, 0 if entry.complete else entry.row_count)
-    if database.flights.is_flying(key, question.tags, database.generations):
-        return entry
-    if database.flights.is_forgone(question.key) or database.flights.is_insisted(key):
+    is_seen_to = database.flights.is_flying(key, question.tags, database.generations)
+    if database.space is None and not is_seen_to and must_be_fetched(question, key):
         return None
     return entry
+
+
+def may_be_stale(question: Ask, entry: Entry, limit: int, now: float) -> bool:
+    """Whether an entry is stale, within its own grace and the question's, with rows enough."""
+    end = min(entry.stale_until, entry.stored_at + question.lifetime + question.grace)
+    return entry.expires_at <= now < end and entry.holds(limit)
+
+
+def must_be_fetched(question: Ask, key: bytes) -> bool:
+    """Whether a stale result would not be refreshed in the background: true once, where that was
+    tried in vain. ``key``: what it is called in the air."""
+    flights = question.database.flights
+    return flights.is_forgone(question.key) or flights.is_insisted(key)
 
 
 def look_up_kept(state: State, question: Ask, limit: int) -> Entry | None:

@@ -18,17 +18,20 @@ from pgcache.wire import codes
 __all__ = ["Asked", "record_missed", "start_capture"]
 
 
-def start_capture(state: State, question: Ask, lead: Lead | None, asked: Asked) -> Capture | None:
+def start_capture(
+    state: State, question: Ask, lead: Lead | None, asked: Asked, *, is_check: bool = False
+) -> Capture | None:
     """Begin to record the answer to ``question``; None where it could not be stored anyway.
 
-    To be called before the question's bytes go to the origin (T-11).
+    ``is_check``: it is to be compared and not to be stored. To be called before the question's
+    bytes go to the origin (T-11).
     """
     engine, database, settings = state.engine, question.database, state.settings
     if question.shadow and would_hit(state, question):
         return None
     if lead is not None:
         vector = lead.vector
-    elif database.space is not None and not question.shadow:
+    elif database.space is not None and not (question.shadow or is_check):
         return None  # without leave of the shared store nothing is filled
     elif database.flights.is_forgone(question.key):
         return None

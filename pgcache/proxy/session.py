@@ -167,7 +167,7 @@ class Session:
     def is_needed(self) -> bool:
         """Whether something is underway that others depend on."""
         state = self.state
-        if self.background.is_running:
+        if self.background.is_needed:
             return True
         if state.ledger.copy_in:
             return False  # the origin waits for the client: only its end ends that

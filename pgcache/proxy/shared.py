@@ -18,7 +18,8 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.flights import Follow, Lead
 from pgcache.cache.shared.lookup import Grant, Wanted, look_up
 from pgcache.cache.shared.space import Space
-from pgcache.proxy.decide import Ask
+from pgcache.proxy.chores import take_in
+from pgcache.proxy.decide import Ask, flight_key, may_be_stale, must_be_fetched
 from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Peer, Then
@@ -138,34 +139,34 @@ class SharedJoiner(Joiner):
         space = question.database.space
         if question.shadow or run.attempts >= MAX_ATTEMPTS or space is None or not space.is_usable:
             return None
-        lead = self._new_lead(question, run, limit, key)
+        wanted = self._wanted(question, limit)
+        lead = self._new_lead(question, run, limit, key, wanted)
         if not isinstance(lead, Lead):
             return lead
-        wanted = self._wanted(question, limit)
         self._lead = lead
         self._asking = asyncio.get_running_loop().create_task(self._ask(space, wanted, lead, key))
         return Follow(lead)
 
-    def _new_lead(self, question: Ask, run: Run, limit: int, key: bytes) -> Lead | Follow | None:
-        if not question.strict:
+    def _new_lead(
+        self, question: Ask, run: Run, limit: int, key: bytes, wanted: Wanted
+    ) -> Lead | Follow | None:
+        if not (question.strict or wanted.is_stale):
             return super().join(question, run, limit)
         # Whether a flight may be joined is the store's to say.
         database = question.database
         return database.flights.lead_alone(key, question.tags, database.generations)
 
     def _wanted(self, question: Ask, limit: int) -> Wanted:
-        state = self._state
-        at_hand = None
-        if question.strict and not question.refresh:
-            now = state.engine.clock()
-            at_hand = state.engine.store.get(question.key, question.database.generations, now)
-            if at_hand is not None and (
-                not at_hand.holds(limit)
-                or not at_hand.shared
-                or now >= at_hand.stored_at + question.lifetime
-                or (question.described and at_hand.row_description is None)
-            ):
-                at_hand = None
+        now = self._state.engine.clock()
+        live = self._at_hand(question, limit, now) if question.strict else None
+        stale, grace = None, 0.0
+        if live is None and question.grace > 0 and not question.refresh:
+            stale = self._stale_at_hand(question, limit, now)
+            rows = limit if stale is None else 0 if stale.complete else stale.row_count
+            if must_be_fetched(question, flight_key(question, rows)):
+                stale = None
+            else:
+                grace = question.grace
         return Wanted(
             question.key,
             question.tags,
@@ -173,8 +174,28 @@ class SharedJoiner(Joiner):
             limit,
             described=question.described,
             fresh=question.refresh,
-            at_hand=at_hand,
+            at_hand=live or stale,
+            is_stale=stale is not None,
+            grace=grace,
         )
+
+    def _at_hand(self, question: Ask, limit: int, now: float) -> Entry | None:
+        """The live entry that the store has only to confirm."""
+        if question.refresh:
+            return None
+        store, generations = self._state.engine.store, question.database.generations
+        entry = store.get(question.key, generations, now)
+        if entry is None or not entry.holds(limit) or now >= entry.stored_at + question.lifetime:
+            return None
+        return entry if _is_comparable(question, entry) else None
+
+    def _stale_at_hand(self, question: Ask, limit: int, now: float) -> Entry | None:
+        """The same of one that is within its grace."""
+        store, generations = self._state.engine.store, question.database.generations
+        entry = store.get_stale(question.key, generations, now)
+        if entry is None or not may_be_stale(question, entry, limit, now):
+            return None
+        return entry if _is_comparable(question, entry) else None
 
     async def _ask(self, space: Space, wanted: Wanted, lead: Lead, key: bytes) -> None:
         found: Entry | Grant | None = None
@@ -201,8 +222,7 @@ class SharedJoiner(Joiner):
                 # One that does not fit after all is not asked for without end.
                 self._whose.attempts += 1
             if found is not wanted.at_hand and state.database is not None:
-                engine = state.engine
-                engine.store.put(found, state.database.generations, engine.clock())
+                take_in(state.engine, state.database, found)
             lead.finish(found)
         else:
             self._answers[key] = None
@@ -219,6 +239,12 @@ class SharedJoiner(Joiner):
             if self._whose is not None:
                 self._whose.attempts = MAX_ATTEMPTS
         super().leave()
+
+
+def _is_comparable(question: Ask, entry: Entry) -> bool:
+    """Whether the store knows the entry, and it would do."""
+    is_described = entry.row_description is not None or not question.described
+    return bool(entry.shared) and is_described
 
 
 class SharedSession(Session):

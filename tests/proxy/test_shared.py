@@ -2,107 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
-
 import pytest
 
-from pgcache.cache.entry import Entry
-from pgcache.cache.shared.codec import Codec
-from pgcache.cache.shared.keys import build_keys
-from pgcache.cache.shared.landings import Landings
-from pgcache.cache.shared.link import StoreCounts, Times
-from pgcache.cache.shared.orders import Orders
-from pgcache.cache.shared.space import Space
-from pgcache.proxy.flow import Peer
-from pgcache.proxy.shared import SharedSession
 from tests.proxy import rig as rigs
 from tests.proxy.plays import VALUED
 from tests.proxy.rig import Line, Rig, whole_run
+from tests.proxy.sharing import FakeSpace, make_session, share
 from tests.support.frames import query
 
 READ, ANSWER = "select v from t", "T(v) D(one) D(two) C(SELECT_2) Z(I)"
-TOKENS = b"t" * 48
-
-
-class Confirmer:
-    """Keeps what is asked until the test answers."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Entry, Callable[[bool], None]]] = []
-
-    def ask(self, entry: Entry, answer: Callable[[bool], None]) -> None:
-        self.asked.append((entry, answer))
-
-    def says(self, is_current: bool) -> None:
-        asked, self.asked = self.asked, []
-        for _, answer in asked:
-            answer(is_current)
-
-
-class FakeLink:
-    """What a lookup needs of a link."""
-
-    times, patience, flight_wait, codec = Times(), 1.0, 1.0, Codec()
-
-    def __init__(self) -> None:
-        self.counts = StoreCounts()
-
-    def clock(self) -> float:
-        return 0.0
-
-    def count_fetch(self) -> float:
-        self.counts.fetches += 1
-        return 0.0
-
-    def background(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
-        return asyncio.ensure_future(work)
-
-
-class FakeSpace:
-    """A store that has nothing, takes everything, and finds all that is at hand right."""
-
-    is_usable = is_joined = is_open = True
-    id, schema = b"m" * 16, b"$" * 16
-
-    def __init__(self, rig: Rig) -> None:
-        self.generations = rig.database.generations
-        self.link, self.confirmer = FakeLink(), Confirmer()
-        self.keys, self.landings = build_keys("p", "fact"), Landings()
-        self.leases: dict[bytes, bytes] = {}
-        self.orders = Orders(lambda order: lambda key: order in key)
-        self.ran: list[str] = []
-
-    def is_trusted(self, _now: float) -> bool:
-        return True
-
-    def meet(self, _history: tuple[object, ...]) -> None:
-        """It is joined already."""
-
-    def take_orders(self, version: bytes, orders: bytes) -> None:
-        """Hear of orders."""
-        self.orders.take(version, orders)
-
-    async def run(self, name: str, _keys: list[bytes], *arguments: Any, patience: float) -> Any:
-        self.ran.append(name)
-        if name != "fetch":
-            return [b"stored"]
-        at_hand = arguments[7]
-        return [b"same"] if at_hand else [b"miss", TOKENS]
 
 
 @pytest.fixture
 async def space(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> FakeSpace:
-    """Make every session of the rig one that shares a store."""
-
-    def make(engine: Any, client: Peer, origin: Peer) -> SharedSession:
-        return SharedSession(engine, client, origin)
-
-    monkeypatch.setattr(rigs, "Session", make)
-    space = FakeSpace(rig)
-    rig.database.space = cast(Space, space)
-    return space
+    monkeypatch.setattr(rigs, "Session", make_session)
+    return share(rig)
 
 
 async def prove(rig: Rig, line: Line, data: bytes) -> None:

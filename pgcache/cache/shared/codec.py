@@ -6,9 +6,10 @@
     rows   4   row count
     vector 2   length of the vector in tokens
     stored 13  when its query was sent, in ms of Redis' clock: written by the script, not by us
+    ends   13  when it comes of age, likewise; Redis keeps it for as long as it may be stale
     ...        the vector: 16 bytes for each token
     size   4   of the body before compression
-    check  16  of all before it but ``stored``, and of the body
+    check  16  of all before it but ``stored`` and ``ends``, and of the body
     ...        the body: key, description, rows, note, cost
 
 The scripts read the head and compare the vector where it lies; ``HEAD`` and the offsets are
@@ -32,15 +33,15 @@ from pgcache.cache.shared.keys import FORMAT
 
 MAGIC: Final = b"pgc" + bytes([FORMAT])
 TOKEN: Final = 16  # bytes of a token
-STORED: Final = slice(12, 25)
-HEAD: Final = 25  # bytes before the vector
+TIMES: Final = slice(12, 38)
+HEAD: Final = 38  # bytes before the vector
 COMPLETE, DESCRIBED, KEYED = 1, 2, 4
 
 _FIXED: Final = struct.Struct(">4sBBIH")
 _SIZE: Final = struct.Struct(">I")
 _CHECK: Final = 16
 _BODY: Final = struct.Struct(">dIIII")  # cost, then lengths of key, description, rows, note
-_NO_TIME: Final = b"0" * 13
+_NO_TIMES: Final = b"0" * 26
 
 
 class BadValue(ValueError):
@@ -74,7 +75,7 @@ class Codec:
         flags = entry.complete * COMPLETE | (entry.row_description is not None) * DESCRIBED
         flags |= bool(self.secret) * KEYED
         fixed = _FIXED.pack(MAGIC, flags, method, entry.row_count, len(vector) // TOKEN)
-        head = fixed + _NO_TIME + vector + _SIZE.pack(len(body))
+        head = fixed + _NO_TIMES + vector + _SIZE.pack(len(body))
         started = perf_counter()
         packed = compress(method, body)
         if tally is not None:
@@ -82,9 +83,9 @@ class Codec:
         return b"".join((head, self._check(name, head, packed), packed))
 
     @staticmethod
-    def around_time(value: bytes) -> tuple[bytes, bytes]:
-        """The value before and after its time, which the script puts in between."""
-        return value[: STORED.start], value[STORED.stop :]
+    def around_times(value: bytes) -> tuple[bytes, bytes]:
+        """The value before and after its times, which the script puts in between."""
+        return value[: TIMES.start], value[TIMES.stop :]
 
     def decode(
         self, name: bytes, value: bytes, key: bytes, vector: bytes, tally: Tally | None = None
@@ -100,7 +101,7 @@ class Codec:
             raise BadValue("another vector")
         if bool(flags & KEYED) is not bool(self.secret):
             raise BadValue("written without the secret, or with one")
-        head = value[: STORED.start] + _NO_TIME + value[STORED.stop : end]
+        head = value[: TIMES.start] + _NO_TIMES + value[TIMES.stop : end]
         packed = memoryview(value)[end + _CHECK :]
         if not hmac.compare_digest(value[end : end + _CHECK], self._check(name, head, packed)):
             raise BadValue("damaged or forged")
@@ -142,6 +143,7 @@ class Content:
         *,
         stored_at: float,
         expires_at: float,
+        grace: float,
     ) -> Entry:
         """The entry, with what this process knows of it."""
         entry = Entry(
@@ -154,6 +156,7 @@ class Content:
             vector=vector,
             stored_at=stored_at,
             expires_at=expires_at,
+            grace=grace,
             cost_ms=self.cost_ms,
             note=self.note,
         )

@@ -39,7 +39,9 @@ class Wanted:
     """A question. ``lifetime`` in seconds bounds the age; ``limit`` is Execute's (0: all rows).
 
     ``described``: with a RowDescription. ``fresh``: not from the store. ``leads``: run it for all.
-    ``at_hand``: an entry of the memory tier, if only its tokens have to be confirmed.
+    ``at_hand``: an entry of the memory tier, if only its tokens have to be confirmed; with
+    ``is_stale``, unless the store has a younger one. ``grace``: seconds by which one of the store
+    may be older.
     """
 
     key: bytes
@@ -50,6 +52,8 @@ class Wanted:
     fresh: bool = False
     leads: bool = True
     at_hand: Entry | None = None
+    is_stale: bool = False
+    grace: float = 0.0
 
 
 @dataclass(slots=True)
@@ -116,6 +120,12 @@ async def look_up(space: Space, wanted: Wanted) -> Entry | Grant | None:
     return None
 
 
+async def look_once(space: Space, wanted: Wanted) -> Entry | Grant | None:
+    """The same without waiting; None also where another proxy runs it. Never raises."""
+    found = await _fetch(space, wanted)
+    return None if isinstance(found, _Busy) else found
+
+
 @dataclass(frozen=True, slots=True)
 class _Busy:
     """Somebody else runs the query; the lease ends after so many ``seconds`` if it is dead."""
@@ -170,6 +180,7 @@ async def _fetch(space: Space, wanted: Wanted) -> Entry | Grant | _Busy | None:
             wanted.at_hand.shared if wanted.at_hand else b"",
             asked.version,
             asked.token,
+            round(wanted.grace * 1000),
             *map(spell, wanted.tags),
             patience=link.patience,
         )
@@ -209,14 +220,16 @@ async def _understand(
 
 def _wishes(wanted: Wanted) -> bytes:
     entry = b"" if wanted.fresh else b"e"
-    return entry + (b"d" if wanted.described else b"") + (b"l" if wanted.leads else b"")
+    entry += (b"d" if wanted.described else b"") + (b"l" if wanted.leads else b"")
+    return entry + (b"s" if wanted.is_stale else b"")
 
 
 async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -> Entry | None:
     """The entry in a reply. Its age and its end are told by Redis' clock, and counted from when
     the question was sent: the answer may have taken a while."""
     link = space.link
-    shared, age, left, value = bytes(reply[1]), int(reply[2]), int(reply[3]), bytes(reply[4])
+    shared, value = bytes(reply[1]), bytes(reply[5])
+    age, left, kept = (int(ms) / 1000 for ms in reply[2:5])
     given, tally = (asked.keys.entry(asked.digest), value, wanted.key, shared), Tally()
     try:
         if len(value) >= link.codec.min_bytes:
@@ -227,7 +240,7 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
         link.counts.bad_values += 1
         log.warning("a value in the store was refused", why=str(error))
         return None
-    if left < 0:
+    if kept < 0:
         return None  # without an end, or gone
     link.counts.hits += 1
     link.counts.add_expanded(tally)
@@ -236,8 +249,9 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
         wanted.tags,
         asked.vector,
         shared,
-        stored_at=asked.sent - age / 1000,
-        expires_at=asked.sent + left / 1000,
+        stored_at=asked.sent - age,
+        expires_at=asked.sent + left,
+        grace=max(0.0, kept - left),
     )
 
 
@@ -268,7 +282,7 @@ async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
     else:
         value = codec.encode(name, entry, grant.shared, tally)
     link.counts.add_compressed(tally)
-    before, after = codec.around_time(value)
+    before, after = codec.around_times(value)
     now = link.clock()
     left = round((entry.expires_at - now) * 1000)
     if left <= 0 or space.id != grant.member or not space.is_joined:
@@ -285,6 +299,7 @@ async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
         after,
         space.orders.version,
         space.orders.token(grant.key),
+        round((entry.stale_until - entry.expires_at) * 1000),
         *map(spell, grant.tags),
         patience=_FILL_PATIENCE,
     )

@@ -130,32 +130,35 @@ return {'ok'}
 """
 
 # KEYS: state, entry, lease. ARGV: id, nonce (12), definitions' token, limit, oldest ms, wishes
-# (e: an entry, d: a described one, l: a lease), fence (16), lease ms, a vector that would do, the
-# orders' version, the key's token by them, tags…
+# (e: an entry, d: a described one, l: a lease, s: what is at hand is stale), fence (16), lease ms,
+# the vector of what is at hand, the orders' version, the key's token by them, grace ms, tags…
 _FETCH: Final = r"""
 local is = standing()
 if is ~= 'ok' then return {is} end
-local wanted, schema = vector(12, ARGV[2])
+local wanted, schema = vector(13, ARGV[2])
 if not wanted then return {'locked'} end
 if schema ~= ARGV[3] then return {'schema', schema} end
 local orders = redis.call('HGET', state, 'x') or ''
 if orders ~= ARGV[10] then return {'orders', orders, redis.call('HGET', state, 'y') or ''} end
 wanted = wanted .. ARGV[11]
-if ARGV[9] == wanted then return {'same'} end
-local wishes = ARGV[6]
+local wishes, at_hand = ARGV[6], ARGV[9] == wanted
+if at_hand and not string.find(wishes, 's', 1, true) then return {'same'} end
 if string.find(wishes, 'e', 1, true) then
   local v = redis.call('GET', KEYS[2])
-  if v and #v > 25 and string.sub(v, 26, 25 + #wanted) == wanted
+  if v and #v > 38 and string.sub(v, 39, 38 + #wanted) == wanted
       and string.sub(v, 1, 4) == string.char(112, 103, 99, 2)
       and struct.unpack('>H', string.sub(v, 11, 12)) * 16 == #wanted then
     local flags, rows = string.byte(v, 5), struct.unpack('>I4', string.sub(v, 7, 10))
-    local limit, age = tonumber(ARGV[4]), now - tonumber(string.sub(v, 13, 25))
-    if (flags % 2 == 1 or (limit > 0 and limit <= rows)) and age < tonumber(ARGV[5])
+    local age, left = now - tonumber(string.sub(v, 13, 25)), tonumber(string.sub(v, 26, 38)) - now
+    local limit, late = tonumber(ARGV[4]), math.max(age - tonumber(ARGV[5]), -left)
+    if (flags % 2 == 1 or (limit > 0 and limit <= rows))
+        and (late < 0 or (left <= 0 and not at_hand and late < tonumber(ARGV[12])))
         and (flags % 4 >= 2 or not string.find(wishes, 'd', 1, true)) then
-      return {'hit', wanted, age, redis.call('PTTL', KEYS[2]), v}
+      return {'hit', wanted, age, left, redis.call('PTTL', KEYS[2]), v}
     end
   end
 end
+if at_hand then return {'same'} end
 if string.find(wishes, 'l', 1, true) then
   local lease = redis.call('GET', KEYS[3])
   if lease and string.sub(lease, 17) == wanted then
@@ -179,12 +182,12 @@ return {out, string.format('%013d', now)}
 """
 
 # KEYS: state, entry, lease, channel. ARGV: id, fence ('': none), life ms, age ms, vector, the
-# value before and after its time, the orders' version, the key's token by them, tags…
+# value before and after its times, the orders' version, the key's token by them, grace ms, tags…
 _FILL: Final = r"""
 local fence, is = ARGV[2], standing()
 local outcome = is
 if is == 'ok' then
-  local found = vector(10)
+  local found = vector(11)
   if found and found .. ARGV[9] == ARGV[5] and (redis.call('HGET', state, 'x') or '') == ARGV[8]
   then outcome = 'stored' else outcome = 'moved' end
 end
@@ -196,8 +199,8 @@ if fence ~= '' then
   end
 end
 if outcome == 'stored' then
-  local value = ARGV[6] .. string.format('%013d', now - ARGV[4]) .. ARGV[7]
-  redis.call('SET', KEYS[2], value, 'PX', ARGV[3])
+  local times = string.format('%013d%013d', now - ARGV[4], now + ARGV[3])
+  redis.call('SET', KEYS[2], ARGV[6] .. times .. ARGV[7], 'PX', ARGV[3] + ARGV[10])
 end
 if fence ~= '' then tell(KEYS[4], 'f', fence .. (outcome == 'stored' and '+' or '-')) end
 return {outcome}

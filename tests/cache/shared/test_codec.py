@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.codec import HEAD, STORED, TOKEN, BadValue, Codec
+from pgcache.cache.shared.codec import HEAD, TIMES, TOKEN, BadValue, Codec
 from pgcache.cache.shared.compress import Method, Packing, Tally
 from pgcache.cache.shared.link import StoreCounts
 
@@ -42,11 +42,11 @@ def test_round_trip(method: Method, secret: bytes, described: bytes | None) -> N
     assert (found.complete, found.cost_ms, found.note) == (one.complete, 12.5, one.note)
 
 
-def test_the_time_is_the_scripts_and_not_checked() -> None:
+def test_the_times_are_the_scripts_and_not_checked() -> None:
     codec = Codec()
-    before, after = codec.around_time(codec.encode(NAME, entry(), VECTOR))
-    assert len(before) == STORED.start
-    value = before + b"1764098000123" + after
+    before, after = codec.around_times(codec.encode(NAME, entry(), VECTOR))
+    assert len(before) == TIMES.start
+    value = before + b"17640980001231764098001123" + after
     assert codec.decode(NAME, value, b"the key", VECTOR).row_count == 5
 
 
@@ -81,7 +81,7 @@ def test_what_compression_saves_and_costs_is_counted_by_method() -> None:
 def test_any_flipped_bit_is_found(secret: bytes, data: st.DataObject) -> None:
     codec = Codec(Method.ZSTD, 10, secret)
     value = bytearray(codec.encode(NAME, entry(), VECTOR))
-    places = [at for at in range(len(value)) if not STORED.start <= at < STORED.stop]
+    places = [at for at in range(len(value)) if not TIMES.start <= at < TIMES.stop]
     at = data.draw(st.sampled_from(places))
     value[at] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(BadValue):

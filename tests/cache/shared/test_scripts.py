@@ -67,12 +67,15 @@ class Desk:
         packed: Any = self.client.hget((KEYS.base + b"state").decode(), "p")
         return {member.id: member for member in parse_members(packed)}
 
-    def fetch(self, who: bytes, tag: bytes = b"r1") -> list[Any]:
+    def fetch(
+        self, who: bytes, tag: bytes = b"r1", *, wishes: str = "e", oldest: int = LEASE,
+        at_hand: bytes = b"", grace: int = 0,
+    ) -> list[Any]:  # fmt: skip
         """Ask for leave to fill; all share the definitions' token of A."""
         keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e")]
         return self.run(
-            "fetch", keys, who, secrets.token_bytes(12), A, 0, LEASE, "e", b"", LEASE, b"",
-            self.version, self.token, tag,
+            "fetch", keys, who, secrets.token_bytes(12), A, 0, oldest, wishes, b"f" * 16, LEASE,
+            at_hand, self.version, self.token, grace, tag,
         )  # fmt: skip
 
     def lock(self, who: bytes, tag: bytes = b"r1") -> bytes:
@@ -195,7 +198,7 @@ def test_T11_a_fill_is_a_compare_and_set(desk: Desk) -> None:
     desk.settle()
     vector = desk.fetch(A)[1]
     keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e"), KEYS.channel]
-    fill = ("fill", keys, A, b"", LEASE, 0, vector, b"before", b"after", b"", b"", b"r1")
+    fill = ("fill", keys, A, b"", LEASE, 0, vector, b"before", b"after", b"", b"", 0, b"r1")
     assert desk.run(*fill) == [b"stored"]
     desk.client.delete(KEYS.entry(b"e").decode())
     desk.run("move", [KEYS.state, KEYS.channel], A, b"", b"r1")
@@ -229,7 +232,21 @@ def test_T12_an_order_has_to_be_known_to_whoever_asks_or_fills(desk: Desk) -> No
         (desk.version, b"%016d" % 1, b"moved"),  # it is, and means this
         (desk.version, b"", b"stored"),  # it means something else
     ):
-        fill = ("fill", keys, A, b"", LEASE, 0, before, b"before", b"after", version, token, b"r1")
+        fill = (
+            "fill",
+            keys,
+            A,
+            b"",
+            LEASE,
+            0,
+            before,
+            b"before",
+            b"after",
+            version,
+            token,
+            0,
+            b"r1",
+        )
         assert desk.run(*fill) == [outcome]
     assert desk.fetch(A)[1] == before
     desk.token = b"%016d" % 1
@@ -255,3 +272,40 @@ def test_when_there_are_too_many_orders_everything_moves(
     assert order(desk, 2, text, most) == []
     after = desk.fetch(A)[1]
     assert after[:16] != before[:16]
+
+
+def test_P4_what_has_come_of_age_is_given_as_stale_within_both_graces_and_no_longer(
+    desk: Desk,
+) -> None:
+    desk.join(A)
+    desk.settle()
+    vector = desk.fetch(A)[1]
+    keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e"), KEYS.channel]
+
+    def fill(life: int, age: int, grace: int) -> None:
+        """Store an entry that is ``age`` ms old and comes of age in ``life`` ms."""
+        fixed = b"pgc\x02\x03\x00" + (1).to_bytes(4, "big") + (3).to_bytes(2, "big")
+        rest = (fixed, vector + b"body", b"", b"", grace, b"r1")
+        assert desk.run("fill", keys, A, b"", life, age, vector, *rest) == [b"stored"]
+
+    def found(**options: Any) -> bytes:
+        return bytes(desk.fetch(A, wishes=options.pop("wishes", "el"), **options)[0])
+
+    fill(life=60_000, age=20_000, grace=0)
+    what, shared, age, left, kept, value = desk.fetch(A)
+    assert (what, shared, value[38:]) == (b"hit", vector, vector + b"body")
+    assert 20_000 <= age < 50_000 < left <= kept <= 60_000
+    assert found(oldest=10_000, grace=30_000, wishes="e") == b"miss", "too old, but not stale"
+    fill(life=-1_000, age=20_000, grace=90_000)  # it came of age a second ago
+    assert found(wishes="e") == b"miss"
+    assert found(grace=500, wishes="e") == b"miss"
+    assert found(grace=80_000) == b"hit"
+    assert found(at_hand=vector) == b"same", "alive, as far as the one who asks knows"
+    assert found(at_hand=vector, grace=80_000, wishes="els") == b"same"
+    assert desk.client.exists(KEYS.lease(b"e").decode()) == 0
+    fill(life=60_000, age=0, grace=90_000)
+    assert found(at_hand=vector, grace=80_000, wishes="els") == b"hit", "somebody has renewed it"
+    desk.client.delete(KEYS.entry(b"e").decode())
+    assert found(at_hand=vector, grace=80_000, wishes="els") == b"same"
+    assert found(grace=80_000) == b"miss"
+    assert found(grace=80_000) == b"busy"
