@@ -58,7 +58,13 @@ class MemoryStore:
 
         The caller counts the hit (``entry.hits += 1``) when it serves.
         """
-        entry = self._find(key)
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if self._walks:
+            entry = self._find(key)
+        elif now < entry.expires_at and entry.checked_version == generations.version:
+            return entry  # as a rule, and without another call
         if entry is None or entry.is_live(generations, now):
             return entry
         self._drop_if_dead(entry, generations, now)

@@ -15,7 +15,7 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
 from pgcache.proxy.decide import might_hit, refuse_prepared
 from pgcache.proxy.express import Express
-from pgcache.proxy.lane import Lane, LongTurn, Piece, Turn, make_turn
+from pgcache.proxy.lane import UNKNOWN, Lane, LongTurn, Piece, Turn, make_turn
 from pgcache.proxy.naming import make_prepared
 from pgcache.proxy.prepared import Portal
 from pgcache.proxy.recipe import STATEMENT_NAME, Proof, make_recipe
@@ -165,9 +165,12 @@ class FastLane:
 
     def _count(self, turn: Turn) -> None:
         entry = turn.entry
-        if entry.hits == entry.credited:
-            self._owing.append(entry.key)
         entry.hits += 1
+        if entry.hits == entry.credited + 1:
+            if turn.version == UNKNOWN:
+                entry.credit()  # it is at hand now, and may not come again
+            else:
+                self._owing.append(entry.key)
         counters = self._counters
         counters.hits += 1
         counters.hit_rows += turn.rows
@@ -216,8 +219,8 @@ class FastLane:
         turn = lane.get(key)
         if turn is None:
             turn = self._follow(lane, key, data, at) if lane.recipes else None
-            if turn is None:
-                return None
+            if turn is None or not turn.strict:
+                return turn
         if (turn.version != self._version or turn.entry.look_at <= self._clock()) and (
             not self._renew(lane, key, turn)
         ):
@@ -305,9 +308,7 @@ class FastLane:
             return None
         if recipe.touches != self._generations.touches:
             return None  # something has to be decided anew
-        begin = len(parse)
-        bind_end = begin + 1 + int.from_bytes(data[begin + 1 : begin + 5], "big")
-        question = recipe.follow(data, at, bind_end)
+        question = recipe.follow(data, at)
         if question is None:
             return None
         engine = state.engine
@@ -318,7 +319,10 @@ class FastLane:
         turn = make_turn(
             entry, recipe.answer(entry), self._generations, parse or None, strict=recipe.strict
         )
-        engine.lanes.remember(lane, key, turn)
+        if entry.hits:
+            engine.lanes.remember(lane, key, turn)
+        else:
+            turn.version = UNKNOWN  # what is asked once is seldom worth being kept
         return turn
 
     def close(self) -> None:
