@@ -10,9 +10,10 @@ from typing import Protocol
 
 import structlog
 
-from pgcache.cache.shared.client import OLDEST, RedisClient, StoreLost
+from pgcache.cache.shared.client import OLDEST, RedisClient
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import method_of
+from pgcache.cache.shared.contract import StoreLost
 from pgcache.cache.shared.link import Link, Times
 from pgcache.catalog.service import CatalogService
 from pgcache.config import Config

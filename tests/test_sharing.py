@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.contract import StoreLost
 from pgcache.errors import StartError
 from pgcache.invalidation.orders import Order, pack_order
 from pgcache.policy.key import build_key

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pgcache.cache.shared.client import OLDEST as OLDEST_REDIS
-from pgcache.cache.shared.client import StoreLost
+from pgcache.cache.shared.contract import StoreLost
 from pgcache.catalog.connect import build_connect
 from pgcache.catalog.loader import Connection, load_snapshot
 from pgcache.catalog.options import build_options

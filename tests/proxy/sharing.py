@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.client import StoreLost
 from pgcache.cache.shared.codec import Codec
+from pgcache.cache.shared.contract import StoreLost
 from pgcache.cache.shared.keys import build_keys
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.link import StoreCounts, Times

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from pgcache.cache.shared.client import Reply, StoreLost
+from pgcache.cache.shared.contract import Reply, StoreLost
 from pgcache.cache.shared.keys import Keys
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.members import Member

@@ -10,7 +10,8 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Protocol, cast
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import hiredis
@@ -22,6 +23,17 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from pgcache.cache.shared.contract import (
+    Client,
+    Fields,
+    Peeked,
+    Ran,
+    Reply,
+    Stop,
+    StoreChanged,
+    StoreLost,
+    Subscription,
+)
 from pgcache.cache.shared.pipes import Pipe, PipeLost, Pipes
 from pgcache.cache.shared.scripts import Script, build_scripts
 from pgcache.cache.shared.urls import credentials, hosts, tls
@@ -29,8 +41,7 @@ from pgcache.cache.shared.urls import credentials, hosts, tls
 OLDEST: Final = 7  # major version: sharded channels, scripts that are not replicated
 _CONNECT_TIMEOUT: Final = 2.0  # seconds
 
-Reply = list[Any]
-
+Answer = TypeVar("Answer")
 
 # What the library lets through; uvloop says RuntimeError of a transport that has closed meanwhile.
 _FAILURES: Final = (RedisError, OSError, ValueError, RuntimeError)
@@ -46,50 +57,18 @@ def _pack(*words: Any) -> bytes:
     return packed
 
 
+def _pack_run(script: Script, keys: Sequence[bytes], arguments: Sequence[Any]) -> bytes:
+    return _pack("EVALSHA", script.sha, len(keys), *keys, *arguments)
+
+
+def _read_reply(name: str, answers: list[Any]) -> Reply:
+    (reply,) = answers
+    if not isinstance(reply, list) or not reply:
+        raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
+    return reply
+
+
 _TIME: Final = _pack("TIME")
-
-
-class StoreLost(Exception):
-    """An operation was not carried out, or nobody knows: no answer, or one that makes no sense."""
-
-
-class StoreChanged(StoreLost):
-    """The server has not seen this process before: it may have lost what it was told (T-13)."""
-
-
-Fields = tuple[list[bytes | None], int]  # values of fields, and the server's time in ms
-Peeked = Callable[[Fields | StoreLost], None]
-Stop = Callable[[], None]
-
-
-class Subscription(Protocol):
-    """Messages of one database's channels."""
-
-    async def next(self) -> bytes:
-        """Wait for the next message. Raises StoreLost where none can come any more."""
-
-
-class Client(Protocol):
-    """What ``space`` needs of Redis; tests have their own."""
-
-    async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
-        """Run a script. Raises StoreLost or StoreChanged."""
-
-    async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
-        """Read fields of a hash and the server's time. Raises StoreLost or StoreChanged."""
-
-    def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
-        """The same without a task: ``call`` gets what it returns, or what it raises, but never at
-        once. Returns what stops the waiting; None where ``peek`` has to be used."""
-
-    async def load(self) -> None:
-        """Make the scripts known. Raises StoreLost."""
-
-    async def version(self) -> tuple[int, ...]:
-        """The server's version. Raises StoreLost."""
-
-    def subscribe(self, *channels: bytes) -> Any:
-        """Listen, as an asynchronous context with a ``Subscription``. Raises StoreLost."""
 
 
 class RedisClient:
@@ -108,12 +87,15 @@ class RedisClient:
         script = self._scripts[name]
         if self._cluster is not None:
             reply = await self._run_in_cluster(self._cluster, script, keys, *arguments)
-        else:
-            data = _pack("EVALSHA", script.sha, len(keys), *keys, *arguments)
-            (reply,) = await self._ask(data, 1)
-        if not isinstance(reply, list) or not reply:
-            raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
-        return reply
+            return _read_reply(name, [reply])
+        return _read_reply(name, await self._ask(_pack_run(script, keys, arguments), 1))
+
+    def run_soon(
+        self, name: str, keys: Sequence[bytes], arguments: Sequence[Any], call: Ran
+    ) -> Stop | None:
+        """The same without a task; None where that cannot be."""
+        data = _pack_run(self._scripts[name], keys, arguments)
+        return self._ask_soon(data, 1, partial(_read_reply, name), call)
 
     async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
         """Fields of a hash, and the server's time in ms: not before they were read.
@@ -129,21 +111,27 @@ class RedisClient:
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
         """The same without a task; None where that cannot be."""
-        if self._cluster is not None:
-            return None
+        return self._ask_soon(self._pack_peek(key, fields), 3, self._read_peek, call)
 
-        def read(answers: list[Any] | PipeLost) -> None:
+    def _ask_soon(
+        self,
+        data: bytes,
+        count: int,
+        read: Callable[[list[Any]], Answer],
+        call: Callable[[Answer | StoreLost], None],
+    ) -> Stop | None:
+        def hear(answers: list[Any] | PipeLost) -> None:
             try:
                 if isinstance(answers, PipeLost):
                     raise StoreLost(str(answers))
                 self._look_for_errors(answers)
-                found = self._read_peek(answers)
+                found = read(answers)
             except StoreLost as error:
                 call(error)
             else:
                 call(found)
 
-        return self._pipes.ask_soon(self._pack_peek(key, fields), 3, read)
+        return None if self._cluster else self._pipes.ask_soon(data, count, hear)
 
     def _pack_peek(self, key: bytes, fields: Sequence[bytes]) -> bytes:
         known = self._scripts["fetch"].sha

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 import structlog
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.client import Fields, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.codec import TOKEN
+from pgcache.cache.shared.contract import Fields, Stop, StoreLost
 from pgcache.cache.shared.keys import EVERYTHING, SCHEMA, Keys, spell
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.members import parse_members
@@ -119,9 +119,7 @@ class Confirmer:
         """HOT PATH: see ``make bench-shared``."""
         link, confirmed = self._witness.link, _NONE
         if isinstance(found, StoreLost):
-            link.counts.failures += 1
-            if isinstance(found, StoreChanged) and link.era == batch.era:
-                link.changed_server()
+            link.note_failure(found, batch.era)
             self._witness.doubt()
         elif link.era == batch.era:
             confirmed = self._judge(batch, *found)

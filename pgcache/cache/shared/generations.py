@@ -23,12 +23,13 @@ class SharedLock(Lock):
     """A lock that others hear of. ``number`` tells it from this process' other locks; ``owner`` is
     the membership under which they have heard of it, b'' before that."""
 
-    __slots__ = ("number", "owner", "pid")
+    __slots__ = ("heard", "number", "owner", "pid")
 
     def __init__(self, tags: frozenset[Tag] | None, number: int, pid: int) -> None:
         super().__init__(tags)
         self.number = number
         self.owner = b""
+        self.heard: Heard | None = None  # done when they have
         self.pid = pid
 
 
@@ -79,19 +80,21 @@ class SharedGenerations(Generations):
         super().lock(tags)
         lock = SharedLock(tags, next(self._numbers), pid)
         self.held[lock.number] = lock
-        self._issue(self._announcer.lock(lock))
+        lock.heard = self._announcer.lock(lock)
+        self._issue(lock.heard)
         return lock
 
     def unlock(self, lock: Lock, *, moved: bool) -> None:
         """Give up one owner's lock. Elsewhere the lock itself was a move: while it stands nobody
-        can serve what was before, so that the writer need not wait until it is gone."""
+        can serve what was before, so that the writer need not wait until it is gone, and is
+        answered before that is said."""
         assert isinstance(lock, SharedLock)
         super().unlock(lock, moved=moved)
         del self.held[lock.number]
-        was_standing = self._announcer.is_standing(lock)
-        heard = self._announcer.unlock(lock)
-        if not was_standing:
-            self._issue(heard)
+        if self._announcer.is_standing(lock):
+            asyncio.get_running_loop().call_soon(self._announcer.unlock, lock)
+        else:
+            self._issue(self._announcer.unlock(lock))
 
     def move(self, tags: Iterable[Tag] | None) -> None:
         """Kill every entry that depends on one of ``tags`` (None: every entry), everywhere."""

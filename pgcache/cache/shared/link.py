@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from pgcache.cache.shared.client import Client
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import Packing, Tally
+from pgcache.cache.shared.contract import Client, StoreChanged
 from pgcache.cache.shared.orders import Fits
 from pgcache.metrics.describe import by, counter, gauge
 
@@ -181,6 +181,12 @@ class Link:
     def changed_server(self) -> None:
         """Whatever was told to the store so far may be lost (T-13)."""
         self.era += 1
+
+    def note_failure(self, error: Exception, era: int) -> None:
+        """An operation had no answer; ``era``: when it was asked for."""
+        self.counts.failures += 1
+        if isinstance(error, StoreChanged) and self.era == era:
+            self.changed_server()
 
     def compare(self, other: str) -> None:
         """Another proxy's configuration; a mismatch is reported once."""

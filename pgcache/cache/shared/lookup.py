@@ -18,9 +18,9 @@ import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.client import StoreLost
 from pgcache.cache.shared.codec import BadValue
 from pgcache.cache.shared.compress import Tally
+from pgcache.cache.shared.contract import StoreLost
 from pgcache.cache.shared.keys import Keys, digest, spell
 from pgcache.cache.shared.space import Space
 

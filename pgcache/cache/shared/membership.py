@@ -22,7 +22,7 @@ import structlog
 from pgcache.cache.shared.beats import Beats
 from pgcache.cache.shared.burial import bury
 from pgcache.cache.shared.channel import parse_message
-from pgcache.cache.shared.client import Reply, StoreChanged, StoreLost, Subscription
+from pgcache.cache.shared.contract import Reply, StoreChanged, StoreLost, Subscription
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.heeding import heed
 from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
@@ -164,9 +164,7 @@ class Membership:
             async with asyncio.timeout(patience):
                 reply = await call
         except (StoreLost, TimeoutError) as error:
-            link.counts.failures += 1
-            if isinstance(error, StoreChanged) and link.era == era:
-                link.changed_server()
+            link.note_failure(error, era)
             if isinstance(error, TimeoutError):
                 raise StoreLost(f"no answer within {patience * 1000:g} ms") from error
             raise

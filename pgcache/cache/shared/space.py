@@ -15,10 +15,11 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from pgcache.cache.shared.client import StoreLost
 from pgcache.cache.shared.confirm import Confirmer
+from pgcache.cache.shared.contract import Reply, StoreLost
 from pgcache.cache.shared.generations import Heard, SharedGenerations, SharedLock
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.membership import Membership, Owner, fields
@@ -50,7 +51,17 @@ class Space(Membership):
     def unlock(self, lock: SharedLock) -> Heard:
         """Announce the end of a lock."""
         tags = fields(lock.tags)
-        return self._announce(lambda: ("unlock", [self.owner_id(lock.number), *tags]))
+
+        def build() -> tuple[str, list[Any]]:
+            return "unlock", [self.owner_id(lock.number), *tags]
+
+        if lock.heard is None or lock.heard.done():
+            return self._announce(build)
+        return self.link.background(self._say_after(lock.heard, build))  # never before its lock
+
+    async def _say_after(self, heard: Heard, build: Callable[[], tuple[str, list[Any]]]) -> None:
+        await asyncio.wait((heard,))
+        await self._say(build, lambda: True, lambda _: None)
 
     def is_standing(self, lock: SharedLock) -> bool:
         """Whether the store has this lock, as far as anybody was told."""
@@ -74,7 +85,37 @@ class Space(Membership):
         is_wanted: Callable[[], bool] = lambda: True,
         then: Callable[[bytes], None] = lambda _: None,
     ) -> Heard:
-        return self.link.background(self._say(build, is_wanted, then))
+        """At once and without a task where that is possible, and else as ``_say`` does."""
+        if not self.is_joined or self.keys is None:
+            return self.link.background(self._say(build, is_wanted, then))
+        name, arguments = build()
+        loop, member, era = asyncio.get_running_loop(), self.id, self.link.era
+        heard: Heard = loop.create_future()
+
+        def hear(reply: Reply | StoreLost) -> None:
+            timer.cancel()
+            if isinstance(reply, StoreLost):
+                self.link.note_failure(reply, era)
+            elif reply[0] != b"gone" and self.link.era == era:
+                then(member)
+                _finish(heard, heard)
+                return
+            if member == self.id:
+                self.lose("an announcement was not heard")
+            again = self.link.background(self._say(build, is_wanted, then))
+            again.add_done_callback(partial(_finish, heard))
+
+        state = [self.keys.state, self.keys.channel]
+        stop = self.link.client.run_soon(name, state, [member, *arguments], hear)
+        if stop is None:
+            return self.link.background(self._say(build, is_wanted, then))
+
+        def give_up() -> None:
+            stop()
+            hear(StoreLost("no answer in time"))
+
+        timer = loop.call_later(self.patience, give_up)
+        return heard
 
     async def _say(
         self,
@@ -121,3 +162,8 @@ class Space(Membership):
                 async with asyncio.timeout(left):
                     await self._joining.wait()
         return True
+
+
+def _finish(heard: Heard, _task: Heard) -> None:
+    if not heard.done():
+        heard.set_result(None)

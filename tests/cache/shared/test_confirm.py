@@ -9,8 +9,8 @@ import pytest
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag
-from pgcache.cache.shared.client import Peeked, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.confirm import Confirmer, first_end
+from pgcache.cache.shared.contract import Peeked, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.keys import Keys, build_keys, spell
 from pgcache.cache.shared.link import Link, StoreCounts
 from pgcache.cache.shared.orders import Orders
@@ -37,8 +37,9 @@ class FakeLink:
         self.counts = StoreCounts()
         self.client = client
 
-    def changed_server(self) -> None:
-        self.era += 1
+    def note_failure(self, error: Exception, era: int) -> None:
+        self.counts.failures += 1
+        self.era += isinstance(error, StoreChanged) and self.era == era
 
     def background(self, work: Any) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(work)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pgcache.cache.shared.client import Peeked, Reply, StoreChanged, StoreLost
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import method_of
+from pgcache.cache.shared.contract import Peeked, Ran, Reply, Stop, StoreChanged, StoreLost
 from pgcache.cache.shared.link import Link, Times
 from pgcache.cache.shared.orders import Fits
 from pgcache.cache.shared.space import Space
@@ -34,7 +34,10 @@ class Server:
 
     def __init__(self) -> None:
         self.ran: list[str] = []
-        self.is_away = self.is_late = False
+        self.is_away = self.is_late = self.is_mute = False
+        self.is_quick = True
+        self.may_tell = asyncio.Event()
+        self.may_tell.set()
         self._knows = False
         self._channels: dict[bytes, Channel] = {}
 
@@ -64,6 +67,33 @@ class Server:
     async def peek(self, key: bytes, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
         """Nothing is there."""
         return [None] * len(fields), int(_NOW)
+
+    def run_soon(
+        self, name: str, keys: Sequence[bytes], arguments: Sequence[Any], call: Ran
+    ) -> Stop | None:
+        """The same without a task, where ``is_quick``; ``is_mute``: without an answer."""
+        if not self.is_quick:
+            return None
+        stopped: list[None] = []
+        asyncio.get_running_loop().create_task(self._tell(name, keys, arguments, call, stopped))
+        return lambda: stopped.append(None)
+
+    async def _tell(
+        self,
+        name: str,
+        keys: Sequence[bytes],
+        arguments: Sequence[Any],
+        call: Ran,
+        stopped: list[None],
+    ) -> None:
+        reply: Reply | StoreLost
+        try:
+            reply = await self.run(name, keys, *arguments)
+        except StoreLost as error:
+            reply = error
+        await self.may_tell.wait()
+        if not stopped and not self.is_mute:
+            call(reply)
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> None:
         """This server has no such thing."""
@@ -139,7 +169,9 @@ async def _write(space: Space) -> None:
     await asyncio.gather(*space.generations.take_issued())
 
 
-async def test_T10_a_write_is_announced(server: Server, link: Link) -> None:
+@pytest.mark.parametrize("is_quick", [True, False])
+async def test_T10_a_write_is_announced(server: Server, link: Link, is_quick: bool) -> None:
+    server.is_quick = is_quick
     space = await _space(link, "one")
     await _write(space)
     await _until(lambda: server.ran[-1] in ("unlock", "beat") and "unlock" in server.ran)
@@ -192,3 +224,31 @@ async def test_T13_an_announcement_of_a_database_that_was_not_told_yet(
     async with asyncio.timeout(20):
         await _write(space)
     assert space.id != before
+
+
+async def test_T10_the_end_of_a_lock_does_not_overtake_it(server: Server, link: Link) -> None:
+    """Commands take one of several connections: nobody would give up a lock that came later."""
+    space = await _space(link, "one")
+    server.may_tell.clear()
+    lock = space.generations.lock(frozenset((1,)))
+    space.generations.unlock(lock, moved=True)
+    await asyncio.sleep(0.02)
+    assert "unlock" not in server.ran
+    server.may_tell.set()
+    await asyncio.gather(*space.generations.take_issued())
+    assert server.ran.index("lock") < server.ran.index("unlock")
+
+
+async def test_T14_an_announcement_without_an_answer_is_made_again(
+    server: Server, link: Link
+) -> None:
+    space = await _space(link, "one")
+    before = space.id
+    server.is_mute = True
+    space.generations.move((1,))
+    (heard,) = space.generations.take_issued()
+    await _until(lambda: space.id != before)
+    server.is_mute = False
+    await heard
+    assert server.ran.count("move") > 1
+    assert link.counts.failures > 0

@@ -1,0 +1,60 @@
+"""What the store's other modules need of a connection to Redis, and what they hear if it fails.
+
+Counterpart: ``client`` knows the library; tests have clients of their own. Must not know: redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+Reply = list[Any]
+
+
+class StoreLost(Exception):
+    """An operation was not carried out, or nobody knows: no answer, or one that makes no sense."""
+
+
+class StoreChanged(StoreLost):
+    """The server has not seen this process before: it may have lost what it was told (T-13)."""
+
+
+Fields = tuple[list[bytes | None], int]  # values of fields, and the server's time in ms
+Peeked = Callable[[Fields | StoreLost], None]
+Ran = Callable[[Reply | StoreLost], None]
+Stop = Callable[[], None]
+
+
+class Subscription(Protocol):
+    """Messages of one database's channels."""
+
+    async def next(self) -> bytes:
+        """Wait for the next message. Raises StoreLost where none can come any more."""
+
+
+class Client(Protocol):
+    """What ``space`` needs of Redis; tests have their own."""
+
+    async def run(self, name: str, keys: Sequence[bytes], *arguments: Any) -> Reply:
+        """Run a script. Raises StoreLost or StoreChanged."""
+
+    def run_soon(
+        self, name: str, keys: Sequence[bytes], arguments: Sequence[Any], call: Ran
+    ) -> Stop | None:
+        """The same without a task: ``call`` gets what it returns, or what it raises, but never at
+        once. Returns what stops the waiting; None where ``run`` has to be used."""
+
+    async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
+        """Read fields of a hash and the server's time. Raises StoreLost or StoreChanged."""
+
+    def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
+        """The same without a task, as ``run_soon``."""
+
+    async def load(self) -> None:
+        """Make the scripts known. Raises StoreLost."""
+
+    async def version(self) -> tuple[int, ...]:
+        """The server's version. Raises StoreLost."""
+
+    def subscribe(self, *channels: bytes) -> Any:
+        """Listen, as an asynchronous context with a ``Subscription``. Raises StoreLost."""
