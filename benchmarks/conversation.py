@@ -15,8 +15,9 @@ from typing import cast
 from pgcache.cache.memory import MemoryStore
 from pgcache.catalog.model import Server
 from pgcache.catalog.rows import RelationRow, Rows
-from pgcache.catalog.service import CatalogService, Phase
+from pgcache.catalog.service import CatalogService
 from pgcache.catalog.snapshot import Snapshot, build_snapshot
+from pgcache.catalog.standing import Phase
 from pgcache.config import Config
 from pgcache.metrics.counters import Counters
 from pgcache.policy.context import SessionSettings

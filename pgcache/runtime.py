@@ -240,6 +240,7 @@ class Runtime:
             self._gate.reload(config)
         self.config = config
         self.engine.reconfigure(config, lifetimes)
+        self._catalog.declare(config.declared)
         self.site.configure(config.admin)
         self.events.reconfigure(config.events, config.invalidation.event_window)
         self.warmth.reconfigure(config)

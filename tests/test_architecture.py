@@ -34,6 +34,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "cache/shared/burial.py": ("shared", "whole proxies that share a store"),
     "cache/shared/membership.py": ("cache/shared", "what test_space.py makes is one"),
     "catalog/model.py": ("catalog", "values without behaviour"),
+    "catalog/standing.py": ("catalog/test_service.py", "values without behaviour"),
     "cli/demo.py": ("demo/test_show.py", "runs the command"),
     "cli/findings.py": ("cli/test_checks.py", "values without behaviour"),
     "cli/options.py": ("cli/test_app.py", "through the commands"),

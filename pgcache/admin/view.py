@@ -13,8 +13,8 @@ from itertools import islice
 
 from pgcache import __version__
 from pgcache.cache.entry import Entry
-from pgcache.catalog.service import Phase
 from pgcache.catalog.snapshot import Snapshot
+from pgcache.catalog.standing import Phase
 from pgcache.errors.reasons import EXPLANATIONS, Reason
 from pgcache.errors.remedies import REMEDIES
 from pgcache.metrics.describe import described

@@ -9,9 +9,7 @@ the origin may have crashed or failed over (S-15). Nothing here raises into call
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 import structlog
@@ -20,6 +18,7 @@ from pgcache.catalog.connect import Connect, advise
 from pgcache.catalog.loader import Connection, is_backend_gone, load_changes, load_rows
 from pgcache.catalog.rows import Rows
 from pgcache.catalog.snapshot import Declared, Snapshot, build_snapshot
+from pgcache.catalog.standing import CatalogState, Phase
 
 DEFAULT_INTERVAL: Final = 30.0  # seconds between looks for changes
 _FIRST_PAUSE: Final = 0.5  # seconds after a first failure, doubled for each further one
@@ -40,30 +39,6 @@ class OnChange(Protocol):
     def __call__(
         self, database: str, old: Snapshot | None, new: Snapshot, flush: bool, /
     ) -> None: ...
-
-
-class Phase(Enum):
-    """Where a database's snapshot stands."""
-
-    UNKNOWN = "unknown"  # never asked for
-    LOADING = "loading"  # asked for, not there or not known to be right
-    READY = "ready"
-    FAILING = "failing"  # the last attempt failed; see ``problem``
-    IDLE = "idle"  # no session uses the database: no connection is held
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogState:
-    """One database's snapshot, for display."""
-
-    database: str
-    phase: Phase
-    problem: str = ""  # what happened and what to do about it
-    digest: str = ""
-    relations: int = 0
-    loads: int = 0  # times that the schema was read in full
-    checks: int = 0  # times that the origin was asked whether it changed
-    load_seconds: float = 0.0  # the last full read
 
 
 class CatalogService:
@@ -88,7 +63,7 @@ class CatalogService:
     ) -> None:
         # for the life of the process
         self._connect = connect
-        self._declared: Mapping[str, tuple[str, ...]] = declared or {}
+        self.declared: Declared = declared or {}  # what functions read and write
         self._interval = refresh_interval
         self._on_change = on_change
         self.on_doubt = on_doubt
@@ -116,6 +91,15 @@ class CatalogService:
         for name, keeper in self._keepers.items():
             if name != database and keeper.users:
                 keeper.refresh()
+
+    def declare(self, declared: Declared) -> None:
+        """Take over what functions read and write: no snapshot until it was concluded anew."""
+        if declared == self.declared:
+            return
+        self.declared = declared
+        for keeper in self._keepers.values():
+            if keeper.users:
+                keeper.refresh()  # the others look again before anybody uses them
 
     def acquire(self, database: str) -> None:
         """A session begins to use the database."""
@@ -176,9 +160,9 @@ class CatalogService:
         """Open a connection."""
         return await self._connect(database)
 
-    async def build(self, rows: Rows) -> Snapshot:
+    async def build(self, rows: Rows, declared: Declared) -> Snapshot:
         """Conclude in a thread: it is pure, and may take a tenth of a second."""
-        return await asyncio.to_thread(build_snapshot, rows, self._declared)
+        return await asyncio.to_thread(build_snapshot, rows, declared)
 
     def time(self) -> float:
         """Seconds, to measure."""
@@ -226,6 +210,7 @@ class _Keeper:
         # what was learnt
         self.current: Snapshot | None = None
         self._last: Snapshot | None = None
+        self._declared: Declared | None = None  # what that was concluded with
         self._problem = ""
         self._failures = 0
         self._loads = 0
@@ -329,13 +314,15 @@ class _Keeper:
         asked = self._asked
         began = self._service.time()
         connection = await self._connected()
-        if self._last is None:
+        declared = self._service.declared
+        if self._last is None or declared is not self._declared:
             rows: Rows | None = await load_rows(connection)
         else:
             rows = await load_changes(connection, self._last)
         self._checks += 1
         if rows is not None:
-            new = await self._service.build(rows)
+            new = await self._service.build(rows, declared)
+            self._declared = declared
             self._loads += 1
             self._load_seconds = self._service.time() - began
             self._publish(new)

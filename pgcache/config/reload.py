@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pgcache.config.model import Config
 
 # Sections that are taken over whole, and options of the others.
-_SECTIONS: Final = frozenset(("events", "rules", "tables", "tls", "warm"))
+_SECTIONS: Final = frozenset(("events", "functions", "rules", "tables", "tls", "warm"))
 _OPTIONS: Final = frozenset(
     (
         "admin.hosts",

@@ -15,8 +15,8 @@ from pgcache.cache.flights import Flights
 from pgcache.cache.generations import Generations
 from pgcache.cache.quarantine import Quarantine
 from pgcache.cache.shared.space import Space
-from pgcache.catalog.service import Phase
 from pgcache.catalog.snapshot import Snapshot
+from pgcache.catalog.standing import Phase
 from pgcache.errors.reasons import Reason
 from pgcache.invalidation.prepared import PreparedTransactions
 from pgcache.metrics.counters import Source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgcache.admin.view import COLUMNS, Value, View
-from pgcache.catalog.service import Phase
+from pgcache.catalog.standing import Phase
 from pgcache.metrics.sources import SourceState
 from tests.proxy.rig import DATABASE, TABLES, Rig
 from tests.support.frames import query

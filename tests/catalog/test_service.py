@@ -12,8 +12,9 @@ import pytest
 
 from pgcache.catalog.connect import build_connect
 from pgcache.catalog.loader import Connection
-from pgcache.catalog.service import CatalogService, CatalogState, Phase
+from pgcache.catalog.service import CatalogService
 from pgcache.catalog.snapshot import Snapshot
+from pgcache.catalog.standing import CatalogState, Phase
 from pgcache.sql.model import Name
 from tests.support.postgres import Cluster, Server
 
@@ -137,6 +138,31 @@ async def test_a_refresh_without_a_change_tells_nobody(bench: Bench, newest_data
     assert len(bench.told) == 1
     state = service.state(newest_database)
     assert (state.loads, state.checks) == (1, 2)
+
+
+async def test_what_functions_are_declared_to_touch_is_concluded_anew(
+    bench: Bench, newest_database: str
+) -> None:
+    bench.server.execute("create table t(id int)", database=newest_database)
+    service = bench.service
+    service.acquire(newest_database)
+    before = await service.wait(newest_database)
+    assert before is not None
+    declared = {"public.f": ("public.t", "public.none")}
+    service.declare(declared)
+    assert service.snapshot(newest_database) is None
+    after = await service.wait(newest_database)
+    assert after is not None
+    assert after.undeclared == ("public.none",)
+    assert bench.told[1:] == [(newest_database, before.digest, after.digest, False)]
+    service.declare(dict(declared))
+    assert service.snapshot(newest_database) is after
+    service.release(newest_database)
+    service.declare({})  # nobody uses it: concluded when somebody does
+    service.acquire(newest_database)
+    again = await service.wait(newest_database)
+    assert again is not None
+    assert again.digest == before.digest
 
 
 async def test_a_refresh_during_a_load_asks_for_another(bench: Bench, newest_database: str) -> None:

@@ -31,6 +31,7 @@ def test_nothing_new() -> None:
         ({"warm": [{"query": "select 1", "user": "a"}]}, "warm"),
         ({"warm_up": {"schedule": "1h"}}, "warm_up.schedule"),
         ({"log": {"level": "debug"}}, "log.level"),
+        ({"functions": {"public.f": {"reads": []}}}, "functions"),
     ],
 )
 def test_what_applies_at_once(sections: dict[str, Any], applied: str) -> None:
@@ -45,7 +46,6 @@ def test_what_applies_at_once(sections: dict[str, Any], applied: str) -> None:
         ({"listen": {"address": "127.0.0.1:1"}}, "listen.address"),
         ({"store": {"max_bytes": "1GB"}}, "store.max_bytes"),
         ({"upstream": {"url": "postgresql://v@127.0.0.1/db"}}, "upstream.url"),
-        ({"functions": {"public.f": {"reads": []}}}, "functions"),
         ({"warm_up": {"record": "questions.json"}}, "warm_up.record"),
         ({"invalidation": {"notify_channel": "news"}}, "invalidation.notify_channel"),
         ({"log": {"format": "json"}}, "log.format"),

@@ -166,3 +166,21 @@ def test_events_warm_up_and_the_log_by_reload(shop: Site) -> None:
     eventually(lambda: any(row[1] == "warmed" for row in shop.console("SHOW WARM")))
     eventually(lambda: shop.is_hit(other))
     assert "warmed up" not in shop.proxy.log.read_text(), "that would be a line of level info"
+
+
+def test_functions_by_reload(shop: Site) -> None:
+    """What a function reads is declared while pgcache runs: its results are kept, and dropped."""
+    shop.execute(
+        "CREATE FUNCTION rate() RETURNS bigint STABLE LANGUAGE plpgsql AS "
+        "'BEGIN RETURN (SELECT count(*) FROM staging_orders); END'"
+    )
+    rated = "SELECT count(*), rate() FROM orders"
+    eventually(lambda: "detail=user-function" in shop.verdict(rated))
+    shop.file.write_text(
+        shop.file.read_text() + '[functions."public.rate"]\nreads = ["public.staging_orders"]\n'
+    )
+    assert shop.console("RELOAD") == [("functions", "applied")]
+    eventually(lambda: shop.is_hit(rated))
+    with shop.connect() as connection:
+        connection.execute("INSERT INTO staging_orders VALUES (1)")
+        assert connection.execute(rated.encode()).fetchone() == (0, 1)

@@ -22,8 +22,9 @@ from pgcache.cache.memory import MemoryStore
 from pgcache.cache.store import Store
 from pgcache.catalog.model import Server
 from pgcache.catalog.rows import FunctionRow, RelationRow, Rows
-from pgcache.catalog.service import CatalogService, CatalogState, Phase
+from pgcache.catalog.service import CatalogService
 from pgcache.catalog.snapshot import Snapshot, build_snapshot
+from pgcache.catalog.standing import CatalogState, Phase
 from pgcache.config import Config
 from pgcache.invalidation.writes import WriteLedger
 from pgcache.metrics.counters import Counters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgcache.catalog.service import Phase
+from pgcache.catalog.standing import Phase
 from pgcache.errors import ProtocolViolation
 from pgcache.proxy.flow import Hold
 from tests.proxy.rig import DATABASE, Line, Rig, whole_run, words
