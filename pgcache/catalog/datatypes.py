@@ -47,7 +47,7 @@ _GRAMMAR_TYPES: Final = names(
 class DataTypes:
     """The types of a database, judged."""
 
-    __slots__ = ("_by_name", "_unsafe", "_writing")
+    __slots__ = ("_acting", "_by_name", "_unsafe", "_writing")
 
     def __init__(self, rows: Rows, functions: Functions) -> None:
         self._by_name: dict[str, list[TypeRow]] = defaultdict(list)
@@ -59,30 +59,51 @@ class DataTypes:
         self._unsafe = _spread(_find_unsafe(rows, functions, checks), users)
         # For each type made of a domain whose constraint or default calls functions that may
         # write, or that such a function casts to: them.
-        self._writing: dict[int, set[int]] = defaultdict(set)
-        for oid, _, facts in domains:
-            for function in functions.writing(facts):
-                for user in _spread({oid}, users):
-                    self._writing[user].add(function)
-        for cast in rows.casts:
-            if cast.function and functions.by_oid(cast.function).may_write:
-                for user in _spread({cast.target}, users):
-                    self._writing[user].add(cast.function)
+        constrained = [(oid, f) for oid, _, facts in domains for f in functions.writing(facts)]
+        casts = [
+            cast
+            for cast in rows.casts
+            if cast.function and functions.by_oid(cast.function).may_write
+        ]
+        self._writing = _by_user(
+            [*constrained, *((cast.target, cast.function) for cast in casts)], users
+        )
+        # The same for types of which reading values is enough: sorted and compared, or cast where
+        # the text does not say so.
+        self._acting = _by_user(
+            [
+                *((cast.source, cast.function) for cast in casts if cast.is_implicit),
+                *(
+                    (support.type, support.function)
+                    for support in rows.supports
+                    if functions.by_oid(support.function).may_write
+                ),
+            ],
+            users,
+        )
 
     @property
     def any_writing(self) -> bool:
-        """Whether checking or making up values of some type may change data."""
-        return bool(self._writing)
+        """Whether checking, making up, sorting or casting values of some type may change data."""
+        return bool(self._writing or self._acting)
+
+    def any_acting(self, oids: Iterable[int]) -> bool:
+        """Whether reading values of one of the types may change data, whatever the text says."""
+        return bool(self._acting) and not self._acting.keys().isdisjoint(oids)
 
     def any_unsafe(self, oids: Iterable[int]) -> bool:
         """Whether one of the types is unsafe."""
         return not self._unsafe.isdisjoint(oids)
 
     def writing(self, oids: Iterable[int]) -> set[int]:
-        """The functions that may write and that making values of the types calls."""
-        if not self._writing:
+        """The functions that may write and that making or comparing values of the types calls."""
+        if not self.any_writing:
             return set()
-        return {function for oid in oids for function in self._writing.get(oid, ())}
+        return {
+            function
+            for oid in oids
+            for function in (*self._writing.get(oid, ()), *self._acting.get(oid, ()))
+        }
 
     def is_known(self, name: Name, path: tuple[str, ...]) -> bool:
         """Whether some type may be meant by ``name``."""
@@ -97,8 +118,8 @@ class DataTypes:
 
     def may_write(self, name: Name, path: tuple[str, ...]) -> bool:
         """Whether a cast to ``name`` may run a function that writes."""
-        return bool(self._writing) and any(
-            row.oid in self._writing for row in self._candidates(name, path)
+        return self.any_writing and bool(
+            self.writing(row.oid for row in self._candidates(name, path))
         )
 
     def _candidates(self, name: Name, path: tuple[str, ...]) -> list[TypeRow]:
@@ -146,6 +167,17 @@ def _users(rows: Rows) -> Mapping[int, list[int]]:
         for part in parts:
             users[part].append(row.oid)
     return users
+
+
+def _by_user(
+    pairs: Iterable[tuple[int, int]], users: Mapping[int, list[int]]
+) -> Mapping[int, set[int]]:
+    """The functions of ``pairs`` by their types and all that are made of these."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for oid, function in pairs:
+        for user in _spread({oid}, users):
+            found[user].add(function)
+    return found
 
 
 def _spread(start: set[int], users: Mapping[int, list[int]]) -> frozenset[int]:

@@ -192,6 +192,11 @@ class Functions:
             verdicts.append(_judge_setting(literal))
         return merge(verdicts) if verdicts else None
 
+    @property
+    def beyond_ascii(self) -> list[str]:
+        """The functions' names that are not all ASCII."""
+        return [name for name in self._by_name if not name.isascii()]
+
     def callable_as_column(self, ident: str) -> FunctionVerdict:
         """What ``t.ident`` may mean if it is ident(t) and not a column (C-14)."""
         return merge(

@@ -89,7 +89,7 @@ async def _read_rows(conn: Connection, server: Server, mark: str) -> rows.Rows:
 async def _read_server(conn: Connection) -> Server:
     row = await conn.fetchrow(queries.SERVER)
     assert row is not None  # a SELECT without FROM has one row
-    database, oid, version, started, recovered, in_recovery, configured, *may = row
+    database, oid, version, started, recovered, in_recovery, configured, encoding, *may = row
     may_system, may_checkpoint = may
     identifier = await _ask(conn, queries.SYSTEM_IDENTIFIER) if may_system else None
     timeline = await _ask(conn, queries.TIMELINE) if may_checkpoint else None
@@ -103,6 +103,7 @@ async def _read_server(conn: Connection) -> Server:
         recovered=recovered,
         in_recovery=in_recovery,
         configured=configured,
+        encoding=encoding,
     )
 
 

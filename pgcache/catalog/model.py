@@ -94,6 +94,7 @@ class Server:
     recovered: str = ""  # when statistics were last reset, as crash recovery does
     in_recovery: bool = False
     configured: str = ""  # pg_conf_load_time() in seconds since 1970
+    encoding: str = "UTF8"  # of the database
 
     @property
     def history(self) -> tuple[str, str, int, int]:

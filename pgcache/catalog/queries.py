@@ -21,6 +21,7 @@ SELECT pg_catalog.current_database()::text,
        coalesce(extract(epoch FROM pg_catalog.pg_stat_get_bgwriter_stat_reset_time())::text, ''),
        pg_catalog.pg_is_in_recovery(),
        extract(epoch FROM pg_catalog.pg_conf_load_time())::text,
+       pg_catalog.getdatabaseencoding()::text,
        pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),
        pg_catalog.has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE')
 """
@@ -161,14 +162,21 @@ SELECT o.oid, o.oprname::text, o.oprcode::oid
 """
 
 CASTS: Final = """
-SELECT k.castsource, k.casttarget, k.castfunc
+SELECT k.castsource, k.casttarget, k.castfunc, k.castcontext <> 'e'
   FROM pg_catalog.pg_cast k WHERE k.oid >= 16384 ORDER BY k.oid
 """
 
+# Sorting, grouping and joining call the operators of the index methods btree and hash unseen.
 SUPPORTS: Final = """
 SELECT DISTINCT x.type, x.function FROM (
     SELECT p.amproclefttype AS type, p.amproc::oid AS function FROM pg_catalog.pg_amproc p
     UNION ALL SELECT p.amprocrighttype, p.amproc::oid FROM pg_catalog.pg_amproc p
+    UNION ALL SELECT p.amoplefttype, o.oprcode::oid
+      FROM pg_catalog.pg_amop p JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr
+     WHERE p.amopmethod = 403 OR p.amopmethod = 405
+    UNION ALL SELECT p.amoprighttype, o.oprcode::oid
+      FROM pg_catalog.pg_amop p JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr
+     WHERE p.amopmethod = 403 OR p.amopmethod = 405
 ) x WHERE x.function >= 16384 ORDER BY 1, 2
 """
 

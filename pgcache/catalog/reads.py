@@ -88,6 +88,10 @@ class Reads:
             return Refusal(Reason.USER_TYPE, relation.display)
         return None
 
+    def acts(self, relation: Relation) -> bool:
+        """Whether reading the relation's columns may change data (see ``DataTypes``)."""
+        return self._types.any_acting(self._row_types.get(relation.oid, ()))
+
     def judge(self, relation: Relation, reason: Reason, facts: TreeFacts) -> FunctionVerdict:
         """The verdict on an expression, its refusal told in terms of the relation."""
         verdict = self._functions.judge_tree(facts)
@@ -125,6 +129,8 @@ class _Walk:
                 self._refuse(Refusal(Reason.UNKNOWN_RELATION, str(oid)))
                 continue
             self._refuse(self._reads.refuse(relation))
+            if self._reads.acts(relation):
+                self._verdicts.append(FunctionVerdict(may_write=True, may_set=True))
             for reason, facts in self._reads.definitions.read_by(relation):
                 self._verdicts.append(self._reads.judge(relation, reason, facts))
                 for inner in sorted(facts.relations):

@@ -126,15 +126,19 @@ class OperatorRow(NamedTuple):
 
 
 class CastRow(NamedTuple):
-    """One cast made by the user or an extension; ``function`` 0 where it has none."""
+    """One cast made by the user or an extension; ``function`` 0 where it has none.
+
+    ``is_implicit``: it is applied where the text names no type (AS IMPLICIT, AS ASSIGNMENT).
+    """
 
     source: int
     target: int
     function: int
+    is_implicit: bool = False
 
 
 class SupportRow(NamedTuple):
-    """A user's function in an operator class (pg_amproc) over ``type``."""
+    """A user's function behind an operator class over ``type``: of pg_amproc, or an operator's."""
 
     type: int
     function: int

@@ -25,6 +25,7 @@ from pgcache.catalog.model import (
 from pgcache.catalog.reads import Reads
 from pgcache.catalog.resolve import Families, Resolver
 from pgcache.catalog.rows import Rows
+from pgcache.catalog.spelling import Spelling
 from pgcache.catalog.writes import Writes
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.sql.model import Name
@@ -47,6 +48,7 @@ class Snapshot:
         "_functions",
         "_reads",
         "_resolver",
+        "_spelling",
         "_types",
         "_writes",
         "digest",
@@ -70,6 +72,7 @@ class Snapshot:
         self.mark = rows.mark
         self.digest = _digest(rows, declared or {})
         self._resolver = resolver = Resolver(rows.server.database, rows.relations)
+        self._spelling = Spelling(rows.server.encoding)
         families = Families((row.child, row.parent) for row in rows.inherits)
         definitions = Definitions(rows)
         self.has_event_triggers = any(row.event != _LOGIN for row in rows.event_triggers)
@@ -133,9 +136,14 @@ class Snapshot:
     def find(self, name: Name, path: tuple[str, ...]) -> tuple[Relation, ...]:
         """All relations that ``name`` may mean under ``path``, pg_catalog's included.
 
-        ``path`` is the effective search path without implicit schemas. Empty: no such relation.
+        ``path`` is the effective search path without implicit schemas. Empty: no such relation,
+        or which one is meant cannot be said.
         """
-        return self._resolver.find(name, path)
+        return self._resolver.find(name, path) if self.is_certain(name, path) else ()
+
+    def is_certain(self, name: Name, path: tuple[str, ...]) -> bool:
+        """Whether ``name`` under ``path`` is what the origin reads as well (see ``spelling``)."""
+        return self._spelling.are_certain((name.name, name.schema, *path))
 
     def relation(self, oid: int) -> Relation | None:
         """The relation of that OID."""
@@ -153,6 +161,8 @@ class Snapshot:
         self, name: Name, path: tuple[str, ...], nargs: int, literal: str | None
     ) -> FunctionVerdict:
         """The verdict on a call as written; every overload that could be meant counts."""
+        if not self.is_certain(name, path):
+            return unknown_function(name.name)
         verdict = self._functions.by_name(name, path, nargs, literal)
         if nargs in (-1, 1) and self._types.is_known(name, path):
             # type(x) may be a cast, even where some function has that name.
@@ -184,15 +194,18 @@ class Snapshot:
 
     def unsafe_type(self, name: Name, path: tuple[str, ...]) -> bool:
         """Whether a cast to the type as written may be unsafe; unknown names are."""
-        return self._types.is_unsafe(name, path)
+        return not self.is_certain(name, path) or self._types.is_unsafe(name, path)
 
     def writing_type(self, name: Name, path: tuple[str, ...]) -> bool:
         """Whether a cast to the type as written may change data."""
+        if not self.is_certain(name, path):
+            return self.has_writing_types
         return self._types.may_write(name, path)
 
     def attribute_function(self, ident: str) -> FunctionVerdict:
         """The verdict on ``x.ident`` as a call of ident(x), which it is if x has no such column."""
-        return self._functions.callable_as_column(ident)
+        idents = [ident] if self._spelling.is_certain(ident) else self._functions.beyond_ascii
+        return merge(map(self._functions.callable_as_column, idents))
 
     def attribute_function_unsafe(self, ident: str) -> bool:
         """Whether that call must not be cached."""

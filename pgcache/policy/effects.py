@@ -187,6 +187,8 @@ def _is_own(target: RelationRef, view: View, snapshot: Snapshot | None) -> bool:
     name = target.name
     if snapshot is None or snapshot.has_writing_types or name.name not in view.own_tables:
         return False
+    if not snapshot.is_certain(name, view.path):
+        return False
     if name.schema is not None:
         return name.schema == TEMPORARY_SCHEMA or name.schema.startswith("pg_temp_")
     return not snapshot.find(name, view.path)
@@ -230,10 +232,12 @@ def _on_refresh(statement: Statement, view: View, snapshot: Snapshot | None) -> 
 
 def _on_maintenance(statement: Statement, view: View, snapshot: Snapshot | None) -> Effects:
     """VACUUM, ANALYZE and their kin rewrite tables or evaluate index expressions (C-35)."""
-    if statement.verb in ("CHECKPOINT", "ANALYZE", "ANALYSE"):
-        return NO_EFFECTS
     if statement.verb == "LOAD":
         return UNKNOWN_EFFECTS
+    if snapshot is not None and snapshot.has_writing_types and statement.verb != "CHECKPOINT":
+        return replace(_USER_CODE, commits_inside=True)  # they compare values, as sorting does
+    if statement.verb in ("CHECKPOINT", "ANALYZE", "ANALYSE"):
+        return NO_EFFECTS
     relations = _find_targets(statement.targets, view, snapshot) if statement.targets else None
     if relations is None:
         return Effects(EVERYTHING, commits_inside=True)

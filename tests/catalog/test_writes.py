@@ -143,7 +143,7 @@ async def test_C32_code_that_no_trigger_function_shows(
     assert schema.write_names("c") is None
     assert schema.write_names("d") == {"d"}
     assert schema.write_names("e") is None
-    assert schema.write_names("f") == {"f"}
+    assert schema.write_names("f") is None  # an UPDATE may cast what it reads of the row
     assert schema.snapshot.writing_type(Name("mood"), ("public",))
 
 
