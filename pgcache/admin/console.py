@@ -277,6 +277,7 @@ def _facts(user: str) -> dict[str, str]:
         "server_version": _SERVER_VERSION,
         "server_version_num": "150000",
         "current_schema": "public",
+        "current_schemas": "{public}",
         "current_database": "pgcache",
         "current_catalog": "pgcache",
         "current_user": user,

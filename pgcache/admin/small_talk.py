@@ -152,6 +152,8 @@ def _name(item: Sequence[Token]) -> str:
     if len(item) > 2 and item[-2].value == "as":
         return item[-1].value.strip('"')
     words = [token for token in item if token.kind in (TokenKind.WORD, TokenKind.QUOTED)]
+    if len(words) > 1 and words[0].value == "pg_catalog":
+        words = words[1:]
     if len(item) > 1 and item[-1].kind in (TokenKind.WORD, TokenKind.QUOTED):
         return item[-1].value.strip('"')
     return words[0].value.strip('"') if len(words) == 1 else "?column?"

@@ -48,7 +48,7 @@ def test_transactions_open_and_end() -> None:
         ("SELECT 1;", ("?column?",), ("1",)),
         ("SELECT 'keep alive' AS ping", ("ping",), ("keep alive",)),
         ("select version()", ("version",), ("PostgreSQL 15.0",)),
-        ("SELECT pg_catalog.version()", ("?column?",), ("PostgreSQL 15.0",)),
+        ("SELECT pg_catalog.version()", ("version",), ("PostgreSQL 15.0",)),
         (
             "SELECT current_schema(), user AS u, 1",
             ("current_schema", "u", "?column?"),

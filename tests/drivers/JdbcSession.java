@@ -11,6 +11,8 @@ import java.io.PrintStream;
 import java.io.StringReader;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Array;
 import java.sql.BatchUpdateException;
 import java.sql.CallableStatement;
@@ -60,6 +62,7 @@ final class JdbcSession {
         TASKS.put("hit-prepared", JdbcSession::hitPrepared);
         TASKS.put("hit-fetched", JdbcSession::hitFetched);
         TASKS.put("change", JdbcSession::change);
+        TASKS.put("dbeaver", JdbcSession::dbeaver);
         TASKS.put("rest", JdbcSession::rest);
         TASKS.put("outlast", JdbcSession::outlast);
     }
@@ -474,6 +477,43 @@ final class JdbcSession {
             say("invalidated", statement.execute("INVALIDATE TABLE pair"));
         }
         say("valid", connection.isValid(5));
+    }
+
+    /** DBeaver's own questions, then a command in its editor, which reads no more than a page. */
+    private static void dbeaver(Connection connection) throws SQLException, IOException {
+        connection.setTransactionIsolation(Connection.TRANSACTION_READ_COMMITTED);
+        say("isolation", connection.getTransactionIsolation());
+        say("catalog", connection.getCatalog() + " " + connection.getSchema());
+        for (String sql : Files.readAllLines(Path.of("tests/drivers/dbeaver.sql"))) {
+            if (!sql.startsWith("--")) {
+                sayError("asked", () -> askAsDbeaver(connection, sql));
+            }
+        }
+        connection.setAutoCommit(false);
+        for (String sql : new String[] {"SHOW STATS", "show tables", "SHOW HELP", "SELECT nothing"}) {
+            sayError(sql, () -> askAsDbeaver(connection, sql));
+            connection.rollback();
+        }
+        say("valid", connection.isValid(5));
+    }
+
+    private static void askAsDbeaver(Connection connection, String sql) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            statement.setMaxRows(200);
+            statement.setFetchSize(10);
+            if (!statement.execute(sql)) {
+                say("updated", statement.getUpdateCount());
+                return;
+            }
+            ResultSet rows = statement.getResultSet();
+            int count = 0;
+            while (rows.next()) {
+                rows.getString(1);
+                count++;
+            }
+            say("columns", columns(rows.getMetaData()));
+            say("rows", count);
+        }
     }
 
     private static void hitStatement(Connection connection) throws SQLException {

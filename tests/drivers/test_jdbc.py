@@ -146,6 +146,22 @@ def test_the_console(arena: Arena, jdbc: Jdbc, settings: dict[str, str]) -> None
     assert "valid: true" in seen
 
 
+def test_the_console_in_dbeaver(arena: Arena, jdbc: Jdbc) -> None:
+    told = jdbc.play(
+        "dbeaver",
+        arena.proxy.url(SERVICE, "pgcache"),
+        ApplicationName="DBeaver 24.2.0 - Main <pgcache>",
+        assumeMinServerVersion="9.0",
+    )
+    asked = [line for line in told if line.startswith("asked: ")]
+    assert len(asked) > 30
+    assert set(asked) == {"asked: no error"}
+    assert told.count("SHOW STATS: no error") == 1, "read by pages, inside a transaction"
+    (unknown,) = [line for line in told if line.startswith("SELECT nothing: ")]
+    assert "this console takes no SQL" in unknown
+    assert told[-1] == "valid: true"
+
+
 @pytest.mark.parametrize(
     "name", ["defaults", "simple protocol", "prepared at once", "read in steps"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from tests.drivers.conftest import Arena
+from tests.support.proxy import SERVICE
 
 pytestmark = pytest.mark.driver
 
@@ -197,3 +199,18 @@ def test_hits_in_a_pipeline(arena: Arena) -> None:
             return row[0]
 
     arena.comes_from_the_cache(read)
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_what_dbeaver_asks_has_an_answer_on_the_console(arena: Arena, prepare: bool) -> None:
+    """The file has DBeaver's own questions; `test_jdbc` plays them by its driver."""
+    lines = Path(__file__).with_name("dbeaver.sql").read_text().splitlines()
+    url = arena.proxy.url(SERVICE, "pgcache")
+    with psycopg.connect(url, autocommit=True) as console:
+        for line in lines:
+            if not line.startswith("--"):
+                console.execute(line.encode(), prepare=prepare)
+        with pytest.raises(psycopg.Error, match="takes no SQL"):
+            console.execute("SELECT nothing", prepare=prepare)
+        names = [row[0] for row in console.execute("SHOW STATS", prepare=prepare)]
+    assert "hits" in names
