@@ -23,7 +23,7 @@ from pgcache.proxy.session import Session
 from pgcache.proxy.tls import ALPN, build_stuffed
 from pgcache.proxy.transports import Connection, deaf
 from pgcache.proxy.turns import release_followers
-from pgcache.proxy.watch import ReplicationWatch, watched
+from pgcache.proxy.watch import ReplicationWatch
 from pgcache.wire.codes import MSG_TERMINATE
 from pgcache.wire.messages import build_error
 from pgcache.wire.startup import (
@@ -307,8 +307,7 @@ class ClientConnection(Connection):
         self.origin.on_data = self.send
         if watch is not None:
             self._watch = watch
-            self._phase = watched(watch.from_client, self.origin.send)
-            self.origin.on_data = watched(watch.from_origin, self.send)
+            self._phase, self.origin.on_data = watch.between(self, self.origin)
 
     def enter(self, phase: Phase) -> None:
         """Give the client's bytes to somebody else: the console."""

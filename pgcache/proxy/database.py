@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from pgcache.cache.flights import Flights
@@ -213,6 +213,10 @@ class Database:
 
         self.fail_recordings(fits_here)
         self._engine.delete_where(fits_here)
+
+    def told_cancel(self, digest: bytes) -> Coroutine[Any, Any, None] | None:
+        """What carries out another proxy's cancel request; None: its session is not here."""
+        return self._engine.on_cancel(self, digest)
 
     async def settled(self, patience: float) -> None:
         """Return when the catalogs have been read, or after ``patience`` seconds."""

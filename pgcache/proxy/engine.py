@@ -62,6 +62,7 @@ class Engine:
         "lanes",
         "lifetimes",
         "link",
+        "on_cancel",
         "on_use",
         "owing",
         "paused",
@@ -108,6 +109,9 @@ class Engine:
         self.sources: list[SourceState] = []  # what changes are heard from, for display
         self.sight = Sight(self.sources, self.databases)
         self.on_use: list[Callable[[str], None]] = []  # told of every session's database
+        # told of another proxy's cancel request, by its digest
+        self.on_cancel: Callable[[Database, bytes], Coroutine[Any, Any, None] | None]
+        self.on_cancel = lambda _database, _digest: None
         self.random = random  # 0 to 1
         self.reruns = 0  # executions underway in the background
         self._databases: dict[str, Database] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from pgcache.cache.generations import Lock
+from pgcache.cache.shared.cancels import cancel_digest
 from pgcache.config import Config
 from pgcache.metrics.counters import Counters
 from pgcache.proxy.engine import Database, Engine
@@ -72,6 +73,7 @@ class Gate:
         self._told: set[tuple[str, str]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        engine.on_cancel = self.take_cancel
 
     @property
     def counters(self) -> Counters:
@@ -186,8 +188,25 @@ class Gate:
             parts = await self.siblings.ask(CANCEL, packet.raw.hex(), others=True)
             if any(part.payload for part in parts):
                 return
-        if self.config.store.is_shared:
+        if self.config.store.is_shared and not await self._claimed(packet):
             await self._forward_cancel(packet.raw)
+
+    async def _claimed(self, packet: Packet) -> bool:
+        """Whether a proxy that shares the store has the session, and has seen to it (W-32)."""
+        digest = cancel_digest(*parse_cancel(packet))
+        spaces = [d.space for d in self.engine.databases() if d.space is not None]
+        asked = [space.cancels.ask(digest) for space in spaces if space.is_joined]
+        return any(await asyncio.gather(*asked))
+
+    def take_cancel(self, database: Database, digest: bytes) -> Coroutine[Any, Any, None] | None:
+        """What carries out another proxy's cancel request; None: its session is not here."""
+        for key, client in self._keys.items():
+            session = client.session
+            if session is not None and session.state.database is database:
+                packet = take_packet(build_cancel(*key)) if cancel_digest(*key) == digest else None
+                if packet is not None:
+                    return self.begin_cancel(packet)
+        return None
 
     async def _forward_cancel(self, request: bytes, session: Session | None = None) -> None:
         if session is not None:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pgcache.cache.generations import Lock
 from pgcache.errors import ProtocolViolation
 from pgcache.proxy.engine import Database, Engine
+from pgcache.proxy.flow import Peer
+from pgcache.proxy.valve import Valve
 from pgcache.sql.model import Kind
 from pgcache.wire import codes
 from pgcache.wire.frames import HEADER, HEADER_SIZE, ClientFrames
@@ -32,18 +34,6 @@ Take = Callable[[bytes], None]
 _READS = frozenset((Kind.SELECT, Kind.COPY_OUT, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SET))
 
 
-def watched(
-    look: Callable[[bytes], None], send: Callable[[bytes], None]
-) -> Callable[[bytes], None]:
-    """``send``, with a look at what is sent."""
-
-    def relay(data: bytes) -> None:
-        look(data)
-        send(data)
-
-    return relay
-
-
 class ReplicationWatch:
     """Locks the database around what a replication connection may write."""
 
@@ -55,6 +45,15 @@ class ReplicationWatch:
         self._writes = False  # something was not harmless: a later COMMIT is not either
         self._header = bytearray()  # of an origin's message, as far as it has come
         self._left = 0  # bytes of the origin's current message still to come
+
+    def between(self, client: Peer, origin: Peer) -> tuple[Take, Take]:
+        """What takes the client's bytes, and the origin's: a look at them, and then on they go,
+        once others who share a store know of it (T-10)."""
+        issued = self.database.generations.take_issued
+        return (
+            _relay(self.from_client, Valve(origin, client, issued)),
+            _relay(self.from_origin, Valve(client, origin, issued)),
+        )
 
     def from_client(self, data: bytes) -> None:
         """Bytes of the client, about to be forwarded."""
@@ -114,3 +113,11 @@ class ReplicationWatch:
         if lock is not None:
             self.database.generations.unlock(lock, moved=True)
             self.database.schema_changed()
+
+
+def _relay(look: Take, valve: Valve) -> Take:
+    def relay(data: bytes) -> None:
+        look(data)
+        valve.send(data)
+
+    return relay

@@ -2,7 +2,8 @@
 
 A kind, the sender's id, then: ``m`` tags that moved; ``s`` the definitions' new token, and with it
 everything moved; ``o`` the orders' version, and the orders; ``f`` a lease's fence and what came of
-it; ``b`` the number of one's own beat.
+it; ``c`` a cancel request's digest, and ``d`` the same where it was claimed; ``b`` the number of
+one's own beat.
 Must not know: redis, what is done about it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgcache.cache.generations import Tag
+from pgcache.cache.shared.cancels import CLAIM, REQUEST
 from pgcache.cache.shared.keys import EVERYTHING, unspell
 from pgcache.cache.shared.scripts import MEMBER
 
@@ -40,6 +42,21 @@ class Ordered:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """A cancel request's session is looked for."""
+
+    sender: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTaken:
+    """A proxy has found it among its own."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Landed:
     """A lease has ended: its result is stored, or not (others may try, or need not)."""
 
@@ -55,7 +72,7 @@ class Beat:
     number: int
 
 
-Message = Moved | Redefined | Ordered | Landed | Beat
+Message = Moved | Redefined | Ordered | CancelAsked | CancelTaken | Landed | Beat
 
 
 def parse_message(data: bytes) -> Message:
@@ -69,6 +86,10 @@ def parse_message(data: bytes) -> Message:
         return Ordered(rest[:16], rest[16:])
     if kind == b"f" and len(rest) == 17:
         return Landed(rest[:16], rest[16:] == b"+", rest[16:] != b"!")
+    if kind == REQUEST:
+        return CancelAsked(sender, rest)
+    if kind == CLAIM:
+        return CancelTaken(rest)
     if kind == b"b":
         return Beat(int(rest))
     raise ValueError(f"no message: {data[:40]!r}")

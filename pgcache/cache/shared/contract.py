@@ -1,4 +1,5 @@
-"""What the store's other modules need of a connection to Redis, and what they hear if it fails.
+"""What the store's other modules need of a connection to Redis, what they hear if it fails, and
+what they tell a database.
 
 Counterpart: ``client`` knows the library; tests have clients of their own. Must not know: redis.
 """
@@ -7,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+from pgcache.cache.shared.cancels import Work
+from pgcache.cache.shared.orders import Fits
 
 Reply = list[Any]
 
@@ -58,3 +62,16 @@ class Client(Protocol):
 
     def subscribe(self, *channels: bytes) -> Any:
         """Listen, as an asynchronous context with a ``Subscription``. Raises StoreLost."""
+
+
+class Owner(Protocol):
+    """The database that a space belongs to."""
+
+    def told_redefined(self) -> None:
+        """Definitions changed elsewhere: the catalogs have to be read again."""
+
+    def told_order(self, fits: Fits) -> None:
+        """Results whose key fits are to be forgotten."""
+
+    def told_cancel(self, digest: bytes) -> Work | None:
+        """What carries out another proxy's cancel request; None: its session is not here."""

@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from pgcache.cache.shared.beats import Beats
-from pgcache.cache.shared.channel import Landed, Message, Moved, Ordered, Redefined
+from pgcache.cache.shared.cancels import Cancels
+from pgcache.cache.shared.channel import (
+    CancelAsked,
+    CancelTaken,
+    Landed,
+    Message,
+    Moved,
+    Ordered,
+    Redefined,
+)
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.landings import Landings
 
@@ -18,6 +27,7 @@ class Hearer(Protocol):
 
     id: bytes
     beats: Beats
+    cancels: Cancels
     generations: SharedGenerations
     landings: Landings
 
@@ -37,6 +47,11 @@ def heed(hearer: Hearer, message: Message) -> None:
         hearer.redefined(message.token, is_own=message.sender == hearer.id)
     elif isinstance(message, Ordered):
         hearer.take_orders(message.version, message.orders)  # one's own too: it stands only now
+    elif isinstance(message, CancelAsked):
+        if message.sender != hearer.id:
+            hearer.cancels.requested(message.digest)
+    elif isinstance(message, CancelTaken):
+        hearer.cancels.claimed(message.digest)
     elif isinstance(message, Landed):
         hearer.landings.land(message)
     else:

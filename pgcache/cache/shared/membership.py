@@ -15,14 +15,15 @@ import asyncio
 import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from pgcache.cache.shared.beats import Beats
 from pgcache.cache.shared.burial import bury
+from pgcache.cache.shared.cancels import Cancels
 from pgcache.cache.shared.channel import parse_message
-from pgcache.cache.shared.contract import Reply, StoreChanged, StoreLost, Subscription
+from pgcache.cache.shared.contract import Owner, Reply, StoreChanged, StoreLost, Subscription
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.heeding import heed
 from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
@@ -30,7 +31,7 @@ from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.lease import Lease
 from pgcache.cache.shared.link import Health, Link, new_id
 from pgcache.cache.shared.members import parse_members
-from pgcache.cache.shared.orders import Fits, Orders
+from pgcache.cache.shared.orders import Orders
 
 log = structlog.get_logger("pgcache.store")
 
@@ -42,18 +43,10 @@ History = tuple[object, ...]  # what tells a database, since its server started,
 Answered = TypeVar("Answered")
 
 
-class Owner(Protocol):
-    """The database that a space belongs to."""
-
-    def told_redefined(self) -> None:
-        """Definitions changed elsewhere: the catalogs have to be read again."""
-
-    def told_order(self, fits: Fits) -> None:
-        """Results whose key fits are to be forgotten."""
-
-
 class Membership:
     """One database's membership. ``generations`` are the database's."""
+
+    cancels: Cancels  # of those who announce
 
     def __init__(
         self, link: Link, database: str, owner: Owner, generations: SharedGenerations

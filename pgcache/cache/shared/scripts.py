@@ -206,6 +206,12 @@ if fence ~= '' then tell(KEYS[4], 'f', fence .. (outcome == 'stored' and '+' or 
 return {outcome}
 """
 
+# KEYS: state, channel. ARGV: id, kind, text. Says something that changes nothing in the state.
+_SAY: Final = r"""
+tell(KEYS[2], ARGV[2], ARGV[3])
+return {'ok'}
+"""
+
 # KEYS: state, lease, channel. ARGV: id, fence, '-' (others may try) or '!' (not worth it)
 _RELEASE: Final = r"""
 if redis.call('GETRANGE', KEYS[2], 0, 15) == ARGV[2] then redis.call('DEL', KEYS[2]) end
@@ -309,6 +315,7 @@ _BODIES: Final = {
     "peek": _PEEK,
     "fill": _FILL,
     "release": _RELEASE,
+    "say": _SAY,
     "lock": _LOCK,
     "unlock": _UNLOCK,
     "move": _MOVE,

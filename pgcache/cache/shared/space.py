@@ -18,11 +18,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from pgcache.cache.shared.cancels import Cancels
 from pgcache.cache.shared.confirm import Confirmer
-from pgcache.cache.shared.contract import Reply, StoreLost
+from pgcache.cache.shared.contract import Owner, Reply, StoreLost
 from pgcache.cache.shared.generations import Heard, SharedGenerations, SharedLock
 from pgcache.cache.shared.link import Link
-from pgcache.cache.shared.membership import Membership, Owner, fields
+from pgcache.cache.shared.membership import Membership, fields
 from pgcache.cache.shared.orders import MOST_BYTES, MOST_ORDERS
 
 
@@ -32,6 +33,14 @@ class Space(Membership):
     def __init__(self, link: Link, database: str, owner: Owner) -> None:
         super().__init__(link, database, owner, SharedGenerations(self))
         self.confirmer = Confirmer(self)
+        self.cancels = Cancels(self._publish, link.background, owner.told_cancel)
+
+    async def _publish(self, kind: bytes, text: bytes) -> None:
+        """Say something that may be missed."""
+        if self.keys is not None and self.is_joined:
+            with suppress(StoreLost):
+                state = [self.keys.state, self.keys.channel]
+                await self.run("say", state, kind, text, patience=self.link.patience)
 
     # -- announcements (``Announcer``)
 

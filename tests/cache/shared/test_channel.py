@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pgcache.cache.shared.channel import Beat, Landed, Moved, Ordered, Redefined, parse_message
+from pgcache.cache.shared.channel import (
+    Beat,
+    CancelAsked,
+    CancelTaken,
+    Landed,
+    Moved,
+    Ordered,
+    Redefined,
+    parse_message,
+)
 
 ME = b"0123456789abcdef"
 
@@ -18,6 +27,8 @@ def test_messages() -> None:
     assert parse_message(b"m" + ME + packed(b"r1", b"*")) == Moved(ME, None)
     assert parse_message(b"s" + ME + b"token") == Redefined(ME, b"token")
     assert parse_message(b"b" + ME + b"17") == Beat(17)
+    assert parse_message(b"c" + ME + bytes(16)) == CancelAsked(ME, bytes(16))
+    assert parse_message(b"d" + ME + bytes(16)) == CancelTaken(bytes(16))
     assert parse_message(b"o" + ME + bytes(16) + b"orders") == Ordered(bytes(16), b"orders")
     for end, stored, worth_it in ((b"+", True, True), (b"-", False, True), (b"!", False, False)):
         landed = parse_message(b"f" + ME + bytes(16) + end)

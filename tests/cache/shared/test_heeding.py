@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from pgcache.cache.shared.beats import Beats
-from pgcache.cache.shared.channel import Beat, Landed, Moved, Ordered, Redefined
+from pgcache.cache.shared.cancels import Cancels
+from pgcache.cache.shared.channel import (
+    Beat,
+    CancelAsked,
+    CancelTaken,
+    Landed,
+    Moved,
+    Ordered,
+    Redefined,
+)
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.heeding import heed
 from pgcache.cache.shared.landings import Landings
@@ -21,6 +30,13 @@ class Hearer:
         self.beats, self.landings = Beats(Times(4.0)), Landings()
         self.generations = SharedGenerations(Teller())
         self.told: list[object] = []
+        self.cancels = Cancels(self._say, self.told.append, self._take)
+
+    async def _say(self, kind: bytes, digest: bytes) -> None:
+        self.told.append((kind, digest))
+
+    def _take(self, digest: bytes) -> None:
+        self.told.append(digest)
 
     def redefined(self, token: bytes, *, is_own: bool = False) -> None:
         self.told.append((token, is_own))
@@ -45,6 +61,14 @@ async def test_definitions_and_orders_also_where_they_are_its_own() -> None:
     heed(hearer, Redefined(OTHER, b"token"))
     heed(hearer, Ordered(b"version", b"orders"))
     assert hearer.told == [(b"token", True), (b"token", False), (b"version", b"orders")]
+
+
+async def test_a_cancel_request_of_another_proxy_is_looked_for_here() -> None:
+    hearer = Hearer()
+    heed(hearer, CancelAsked(ME, b"own"))
+    heed(hearer, CancelAsked(OTHER, b"another"))
+    heed(hearer, CancelTaken(b"nobody waits for it"))
+    assert hearer.told == [b"another"]
 
 
 async def test_landings_and_beats() -> None:

@@ -126,6 +126,9 @@ class Owner:
     def told_order(self, fits: Fits) -> None:
         """Nor results."""
 
+    def told_cancel(self, digest: bytes) -> None:
+        """Nor sessions."""
+
 
 @pytest.fixture
 async def server() -> Server:
