@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 _WIDTH, _HEIGHT = 640, 160
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 12, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 22
 
 Point = tuple[float, float | None]  # age in seconds, value; None: nothing to show
 

@@ -47,6 +47,10 @@ class Target(Protocol):
     def snapshot(self) -> Snapshot | None:
         """What its catalogs say, while that is known."""
 
+    @property
+    def remembered(self) -> Snapshot | None:
+        """What they said last, where whatever is stored was stored by that."""
+
     def fail_recordings(self, fits: Fits) -> int:
         """Give up the recordings underway whose key fits; how many."""
 
@@ -143,14 +147,13 @@ class Bus(Generic[AnyTarget]):
         name = parse_table(table)
         moved: dict[str, int] = {}
         for target in targets:
-            snapshot = target.snapshot
-            if snapshot is None:
+            snapshot = target.snapshot or target.remembered
+            found = () if snapshot is None else snapshot.find(name, ("public",))
+            if target.snapshot is None and not found:
                 # Nothing is served while the catalogs are not known; nothing old may come back.
                 self._move(target, None, source)
                 moved[target.name] = 1
-                continue
-            found = snapshot.find(name, ("public",))
-            if found:
+            elif found and snapshot is not None:
                 closure = snapshot.write_closure(found)
                 self._move(target, closure if isinstance(closure, frozenset) else None, source)
                 moved[target.name] = len(found)

@@ -95,6 +95,15 @@ class Database:
         return snapshot
 
     @property
+    def remembered(self) -> Snapshot | None:
+        """What the catalogs said last, where nothing can be stored by what they say now.
+
+        Should they say anything else when they are read again, everything goes before any of it is
+        served. Other proxies that share the store may have read them already.
+        """
+        return self.known if self.space is None else None
+
+    @property
     def is_loading(self) -> bool:
         """Whether the catalogs are being read, as opposed to out of reach."""
         return self._engine.catalog.state(self.name).phase is Phase.LOADING

@@ -18,7 +18,7 @@ def _lines(markup: str) -> list[list[tuple[float, float]]]:
 def test_the_line_goes_from_left_to_right_and_up() -> None:
     markup = line_chart("A & B", [(3600.0, 0.0), (1800.0, 50.0), (0.0, 100.0)], top=100.0, unit="%")
     (line,) = _lines(markup)
-    assert line == [(48.0, 138.0), (340.0, 75.0), (632.0, 12.0)]
+    assert line == [(56.0, 138.0), (344.0, 75.0), (632.0, 12.0)]
     assert "A &amp; B" in markup
 
 

@@ -65,6 +65,32 @@ async def test_what_an_order_reaches(
     assert is_hit(line) is survives
 
 
+@pytest.mark.parametrize(
+    ("table", "survives"), [("t", False), ("public.u", True), ("public.nothing", False)]
+)
+async def test_tables_by_what_the_catalogs_said_last_while_nobody_uses_the_database(
+    rig: Rig, bus: Bus[Database], table: str, survives: bool
+) -> None:
+    """A load at night leaves what it does not touch; a name unknown then may mean anything."""
+    line = rig.line()
+    is_hit(line)
+    rig.catalog.current = None
+    assert bus.apply(Order(tables=(table,)), Source.HTTP) == Applied((DATABASE,), 1)
+    rig.catalog.reload()
+    assert is_hit(line) is survives
+
+
+async def test_after_definitions_changed_a_table_may_be_any(rig: Rig, bus: Bus[Database]) -> None:
+    line = rig.line()
+    is_hit(line)
+    (database,) = rig.engine.databases()
+    rig.catalog.is_slow = True
+    database.schema_changed()
+    assert database.remembered is None
+    rig.catalog.reload()
+    assert not is_hit(line)
+
+
 async def test_a_tag_reaches_what_carries_it_and_no_more(rig: Rig, bus: Bus[Database]) -> None:
     line = rig.line()
     for text in (QUERY, TAGGED):
