@@ -14,6 +14,7 @@ import pytest
 
 from tests.operate.conftest import Site
 from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
 
 pytestmark = pytest.mark.postgres
 
@@ -179,6 +180,32 @@ def test_shadow_mode_serves_nothing_and_says_what_it_would_have(
     assert re.search(r"^pgcache_shadow_origin_saved_seconds_total 0\.\d*[1-9]", text, re.MULTILINE)
     until(lambda: reports(proxy) and reports(proxy)[-1]["hits"] == 3, "a line by the schedule")
     assert reports(proxy)[-1]["hit_ratio"] == pytest.approx(ratio, abs=1e-4)
+
+
+@pytest.mark.parametrize("consistency", ["strict", "eventual"])
+def test_shadow_mode_beside_a_shared_store(
+    table: Site, redis_server: RedisServer, consistency: str
+) -> None:
+    """Each proxy judges by itself; a write through it, or what the store tells of, counts."""
+    table.start(
+        "[cache]\nmode = 'shadow'\n"
+        f"[store]\nurl = '{redis_server.url()}'\nconsistency = '{consistency}'\n"
+    )
+
+    def hits() -> int:
+        stats = {str(name): str(value) for name, value in table.console("SHOW STATS")}
+        assert stats["hits"] == "0"
+        return int(stats["shadow_hits"])
+
+    with connect(table) as client:
+        for _ in range(3):
+            assert "detail=shadow" in ask(client, READ)[1]
+        assert hits() == 2
+        client.execute("INSERT INTO t VALUES (7)")
+        ask(client, READ)
+        assert hits() == 2
+        ask(client, READ)
+        assert hits() == 3
 
 
 def test_shadow_mode_reports_at_the_end(table: Site) -> None:
