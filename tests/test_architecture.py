@@ -26,7 +26,6 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "admin/commands.py": ("admin/test_console.py", "over the wire"),
     "admin/warmer.py": ("operate/test_warm.py", "asks real servers; test_warmth has the rest"),
     "cli/warm.py": ("operate/test_warm.py", "runs the command"),
-    "cache/shared/client.py": ("shared", "talks to real servers"),
     "cache/shared/contract.py": ("cache/shared", "values and protocols without behaviour"),
     "cache/shared/link.py": ("shared", "whole proxies that share a store"),
     "cache/shared/lookup.py": ("shared", "whole proxies that share a store"),

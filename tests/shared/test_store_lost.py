@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -20,7 +21,7 @@ from tests.shared.conftest import Start
 from tests.support.link import Link
 from tests.support.proxy import SERVICE, Proxy
 from tests.support.raw import eventually
-from tests.support.redis import RedisCluster, RedisServer
+from tests.support.redis import RedisCluster, Redises, RedisServer
 
 # Seconds in which what must not happen would: several beats.
 OBSERVED = 0.8
@@ -72,6 +73,39 @@ def test_the_state_of_the_store_is_shown(
     told = shown(proxy)
     assert (told["store_state"], int(str(told["shared_losses"])) >= 1) == ("healthy", True)
     client.close()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(
+            {"rename-command SSUBSCRIBE": '""', "rename-command SPUBLISH": '""'}, id="an old one"
+        ),
+        pytest.param({"maxmemory": "1mb", "maxmemory-policy": "noeviction"}, id="a full one"),
+    ],
+)
+def test_P6_a_server_that_cannot_be_used_may_come_later_and_go_again(
+    settings: dict[str, str], start: Start, redises: Redises, newest_database: str
+) -> None:
+    """After a failover, say: nothing fails, nothing is served, and the state says so."""
+    good = redises.server()
+    proxy = start(good.url())
+    with proxy.connect("app", newest_database) as client:
+        client.execute("create table t (v text)")
+        client.execute("insert into t values ('x1')")
+        assert await_hits(client, QUERY) == ["#1"]
+        good.kill()
+        bad = replace(good, settings=settings)
+        bad.start()
+        eventually(lambda: stats(proxy)["store_state"] == "degraded")
+        for number in (2, 3):
+            client.execute(f"update t set v = 'x{number}'")
+            assert values(client, QUERY) == [f"x{number}"]
+        assert stats(proxy)["store_state"] == "degraded"
+        bad.kill()
+        good.start()
+        assert await_hits(client, QUERY) == ["#3"]
+        assert stats(proxy)["store_state"] == "healthy"
 
 
 def shown(proxy: Proxy) -> dict[object, object]:

@@ -15,13 +15,14 @@ from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import hiredis
+from redis import __version__ as library_version
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from pgcache.cache.shared.contract import (
     Client,
@@ -32,6 +33,7 @@ from pgcache.cache.shared.contract import (
     Stop,
     StoreChanged,
     StoreLost,
+    StoreRefused,
     Subscription,
 )
 from pgcache.cache.shared.pipes import Pipe, PipeLost, Pipes
@@ -161,7 +163,7 @@ class RedisClient:
         is_changed = told.startswith(_NO_SCRIPT)
         if is_changed or told.startswith("READONLY"):
             self._pipes.drop()  # it may be no primary any more: ask the sentinels which one is
-        raise StoreChanged(_UNKNOWN) if is_changed else StoreLost(told)
+        raise StoreChanged(_UNKNOWN) if is_changed else StoreRefused(told)
 
     async def _run_in_cluster(
         self, cluster: RedisCluster, script: Script, keys: Sequence[bytes], *arguments: Any
@@ -171,6 +173,8 @@ class RedisClient:
             return await cluster.evalsha(cast(str, script.sha), len(keys), *keys, *arguments)
         except NoScriptError as error:
             raise StoreChanged(_UNKNOWN) from error
+        except ResponseError as error:
+            raise StoreRefused(str(error)) from error
         except _FAILURES as error:
             raise StoreLost(str(error) or type(error).__name__) from error
 
@@ -189,15 +193,12 @@ class RedisClient:
         pool: Any = redis.connection_pool  # whose methods have no types
         connection = pool.make_connection()
         await self._guard(connection.connect())
-        writer = connection._writer
-        if writer is None:
-            raise StoreLost("the connection was lost at once")
+        transport = _transport_of(connection)
 
         def lost(pipe: Pipe) -> None:
             connection._reader = connection._writer = None  # it is closed
             on_lost(pipe)
 
-        transport = cast(asyncio.Transport, writer.transport)
         pipe = Pipe(transport, transport.get_protocol(), lost, on_push)
         transport.set_protocol(pipe)
         return pipe
@@ -314,6 +315,20 @@ class _Listening:
                 return bytes(push[2])
             if push[0] == b"sunsubscribe":
                 raise StoreLost("the channel has moved to another node")
+
+
+def _transport_of(connection: object) -> asyncio.Transport:
+    """What is under a connection of the library's, which has no public way to it.
+
+    It is where the versions that pyproject.toml allows keep it; ``test_client.py`` says so of the
+    one that is installed.
+    """
+    writer = getattr(connection, "_writer", connection)
+    if writer is None:
+        raise StoreLost("the connection was lost at once")
+    if not isinstance(writer, asyncio.StreamWriter):
+        raise StoreLost(f"redis-py {library_version} keeps its connections in another way")
+    return cast(asyncio.Transport, writer.transport)
 
 
 _PLAIN: Final = frozenset(("username", "password", "ssl", "ssl_ca_certs", "ssl_cert_reqs"))

@@ -19,7 +19,11 @@ class StoreLost(Exception):
     """An operation was not carried out, or nobody knows: no answer, or one that makes no sense."""
 
 
-class StoreChanged(StoreLost):
+class StoreRefused(StoreLost):
+    """The server says that it has not carried it out, or not to its end."""
+
+
+class StoreChanged(StoreRefused):
     """The server has not seen this process before: it may have lost what it was told (T-13)."""
 
 

@@ -59,6 +59,11 @@ def spell(tag: Tag) -> bytes:
     raise TypeError(f"a tag is an OID or a name, not {tag!r}")
 
 
+def fields(tags: frozenset[Tag] | None) -> list[bytes]:
+    """Several tags as fields of the state, None as the one that stands for everything."""
+    return [EVERYTHING] if tags is None else sorted(map(spell, tags))
+
+
 def unspell(field: bytes) -> Tag:
     """The tag of a field. Raises ValueError."""
     if field[:1] == b"r":

@@ -16,13 +16,14 @@ from pgcache.cache.shared.link import Times
 class Lease:
     """``clock`` gives monotonic seconds."""
 
-    __slots__ = ("_clock", "_latest", "_renewed", "_times", "_told", "_told_at")
+    __slots__ = ("_before", "_clock", "_latest", "_renewed", "_times", "_told", "_told_at")
 
     def __init__(self, times: Times, clock: Callable[[], float]) -> None:
         self._times = times
         self._clock = clock
         self._told, self._told_at = 0, clock()
         self._latest = self._renewed = float("-inf")  # when it may last have been renewed
+        self._before = self._renewed  # the same before the last was asked for
 
     def tell(self, store_ms: int) -> None:
         """What the store's clock said a moment ago, in ms."""
@@ -35,13 +36,17 @@ class Lease:
         further than counted from then, never behind.
         """
         now = self._clock()
-        self._latest = now + self._times.lateness
+        self._latest, self._before = now + self._times.lateness, self._renewed
         self._renewed = max(self._renewed, self._latest)
         return self._told + round((now - self._told_at + self._times.lateness) * 1000)
 
     def answer(self) -> None:
         """The renewal that was asked for last was carried out."""
         self._renewed = min(self._latest, self._clock())
+
+    def refuse(self) -> None:
+        """It was not, for certain: a store that refuses all of them keeps no write waiting."""
+        self._renewed = self._before
 
     @property
     def silence_left(self) -> float:

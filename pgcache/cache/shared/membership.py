@@ -23,10 +23,17 @@ from pgcache.cache.shared.beats import Beats
 from pgcache.cache.shared.burial import bury
 from pgcache.cache.shared.cancels import Cancels
 from pgcache.cache.shared.channel import parse_message
-from pgcache.cache.shared.contract import Owner, Reply, StoreChanged, StoreLost, Subscription
+from pgcache.cache.shared.contract import (
+    Owner,
+    Reply,
+    StoreChanged,
+    StoreLost,
+    StoreRefused,
+    Subscription,
+)
 from pgcache.cache.shared.generations import SharedGenerations
 from pgcache.cache.shared.heeding import heed
-from pgcache.cache.shared.keys import EVERYTHING, Keys, build_keys, spell
+from pgcache.cache.shared.keys import Keys, build_keys, fields
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.lease import Lease
 from pgcache.cache.shared.link import Health, Link, new_id
@@ -233,8 +240,13 @@ class Membership:
 
     async def _renew(self, name: str, keys: list[bytes], *arguments: Any) -> Reply:
         """Run a script that renews the lease."""
-        reply = await self.run(name, keys, *arguments, patience=self.patience)
+        try:
+            reply = await self.run(name, keys, *arguments, patience=self.patience)
+        except StoreRefused:
+            self.lease.refuse()
+            raise
         if reply[0] == b"late":
+            self.lease.refuse()
             raise StoreLost("the store is too slow")
         self.lease.answer()
         return reply
@@ -381,10 +393,6 @@ class Membership:
         with suppress(StoreLost, TimeoutError):
             async with asyncio.timeout(self.link.patience):
                 await self.link.client.run("leave", [keys.state], member)
-
-
-def fields(tags: frozenset[Any] | None) -> list[bytes]:
-    return [EVERYTHING] if tags is None else sorted(map(spell, tags))
 
 
 def ms(seconds: float) -> int:

@@ -17,7 +17,8 @@ A locked tag holds, instead of its token, ``L`` and the ids (24 characters) of i
 so that no length can be taken for the other.
 
 A script that renews the caller's lease has to be carried out before a deadline: else one that was
-held up on its way would make a proxy look alive that has gone on without being heard since.
+held up on its way would make a proxy look alive that has gone on without being heard since. To
+write the members is the last that it does: where it ends in an error, nothing was renewed.
 
 Every script begins by asking whether the caller is a member. One that is not (its state was lost,
 or its lease ran out and somebody saw to its locks) is told so and does nothing. While another
@@ -80,7 +81,6 @@ end
 local p = redis.call('HGET', state, 'p') or ''
 for i = 9, #ARGV do p = as_gone(p, ARGV[i]) end
 p = without(p, me) .. string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[4])
-redis.call('HSET', state, 'p', p)
 if lost then
   move('*')
   redis.call('HSET', state, '$', ARGV[6])
@@ -88,7 +88,9 @@ if lost then
 else
   redis.call('HSETNX', state, '$', ARGV[6])
 end
-return {'ok', redis.call('HGET', state, '$')}
+local schema = redis.call('HGET', state, '$')
+redis.call('HSET', state, 'p', p)
+return {'ok', schema}
 """
 
 # KEYS: state. ARGV: id, the ids this process had before
@@ -112,14 +114,15 @@ local record = record_of(p, me)
 if not record or ends(record) == 0 then return {'gone'} end
 local mine = string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[6])
 p = without(p, me) .. mine
-redis.call('HSET', state, 'p', p)
 redis.call('PEXPIRE', state, ARGV[5])
 for i = 8, #ARGV do
   local lease = redis.call('GETRANGE', KEYS[i - 5], 0, 15)
   if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 5], ARGV[2]) end
 end
 redis.call('SPUBLISH', KEYS[2], 'b' .. me .. ARGV[4])
-return {'ok', p, string.format('%013d', now), redis.call('HGET', state, 'q') or '0'}
+local q = redis.call('HGET', state, 'q') or '0'
+redis.call('HSET', state, 'p', p)
+return {'ok', p, string.format('%013d', now), q}
 """
 
 # KEYS: state. ARGV: id

@@ -22,8 +22,9 @@ from pgcache.cache.shared.cancels import Cancels
 from pgcache.cache.shared.confirm import Confirmer
 from pgcache.cache.shared.contract import Owner, Reply, StoreLost
 from pgcache.cache.shared.generations import Heard, SharedGenerations, SharedLock
+from pgcache.cache.shared.keys import fields
 from pgcache.cache.shared.link import Link
-from pgcache.cache.shared.membership import Membership, fields
+from pgcache.cache.shared.membership import Membership
 from pgcache.cache.shared.orders import MOST_BYTES, MOST_ORDERS
 
 

@@ -49,6 +49,24 @@ def test_T14_silence_is_counted_from_when_it_may_have_been_renewed() -> None:
     assert lease.silence_left < 0
 
 
+def test_T14_a_renewal_that_was_refused_counts_for_nothing() -> None:
+    clock = Clock()
+    lease = Lease(TIMES, clock)
+    lease.tell(7_000)
+    lease.ask()
+    lease.answer()
+    for _ in range(10):
+        clock.now += 1.0
+        lease.ask()
+        lease.refuse()
+    assert lease.silence_left == pytest.approx(TIMES.silence - 10.0)
+    lease.ask()  # ... and nobody knows what becomes of it
+    clock.now += 0.5
+    lease.ask()
+    lease.refuse()
+    assert lease.silence_left == pytest.approx(TIMES.lateness + TIMES.silence - 0.5)
+
+
 def test_an_answer_that_was_long_on_its_way_renews_nothing_later_than_the_deadline() -> None:
     clock = Clock()
     lease = Lease(TIMES, clock)

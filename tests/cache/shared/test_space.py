@@ -12,7 +12,15 @@ import pytest
 
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import method_of
-from pgcache.cache.shared.contract import Peeked, Ran, Reply, Stop, StoreChanged, StoreLost
+from pgcache.cache.shared.contract import (
+    Peeked,
+    Ran,
+    Reply,
+    Stop,
+    StoreChanged,
+    StoreLost,
+    StoreRefused,
+)
 from pgcache.cache.shared.link import Link, Times
 from pgcache.cache.shared.orders import Fits
 from pgcache.cache.shared.space import Space
@@ -35,6 +43,8 @@ class Server:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.is_away = self.is_late = self.is_mute = False
+        self.is_full = False
+        self.refused = 0
         self.is_quick = True
         self.may_tell = asyncio.Event()
         self.may_tell.set()
@@ -54,6 +64,9 @@ class Server:
         self.ran.append(name)
         if name == "clock":
             return [b"ok", _NOW]
+        if self.is_full:
+            self.refused += 1
+            raise StoreRefused("OOM")
         if name == "join":
             return [b"ok", b"s" * 16]
         if name == "beat":
@@ -191,6 +204,20 @@ async def test_T14_a_write_that_cannot_be_announced_waits_until_nobody_relies_on
     assert space.lease.silence_left <= 0
     assert link.counts.unheard >= 1
     server.is_away = False
+    await _until(lambda: space.is_usable)
+
+
+async def test_P6_a_store_that_refuses_all_renewals_keeps_no_write_waiting_for_ever(
+    server: Server, link: Link
+) -> None:
+    """It is full, say: it is asked again and again, and each time it may have been carried out."""
+    space = await _space(link, "one")
+    server.is_full = True
+    async with asyncio.timeout(20):
+        await _write(space)
+    assert link.counts.unheard >= 1
+    assert server.refused > 1
+    server.is_full = False
     await _until(lambda: space.is_usable)
 
 
