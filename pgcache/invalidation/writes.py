@@ -5,7 +5,7 @@ the origin, the relations it may change are locked: entries that read them are n
 filled. When the outcome is known, the generations move (or not, after a rollback, T-06) and the
 lock goes; only then does the client hear of it. An unknown outcome counts as committed (T-15).
 
-Counterpart: ``proxy/session`` calls this before it forwards and at every ReadyForQuery. Must not
+Counterpart: ``proxy/forward`` calls this before bytes leave, ``filling`` at ReadyForQuery. Must not
 know: bytes, SQL texts, clients.
 """
 

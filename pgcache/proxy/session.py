@@ -1,8 +1,8 @@
-"""One client's conversation after login: the slow lane, read top to bottom.
+"""One client's conversation after login: both ends, and what waits in between.
 
-Bytes from the client are cut into runs. A run is identified, decided, looked up, and then served,
-joined to another client's flight, or forwarded (``_take``); it waits where an earlier answer of the
-origin could change that (W-60, W-62). The origin's bytes are walked by header and passed on.
+Bytes from the client are asked about in the fast lane; else they are cut into runs, which ``slow``
+takes one by one, as soon as nothing holds them up. The origin's bytes are walked by header and
+passed on.
 
 Counterpart: ``client`` owns the transports and the login. Nothing here awaits.
 """
@@ -11,17 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pgcache.cache.flights import Follow
-from pgcache.errors import ProtocolViolation
-from pgcache.errors.reasons import Reason, Refusal
-from pgcache.proxy import cursors, serve
-from pgcache.proxy import prospects as look
-from pgcache.proxy.accounts import count_hit, count_miss, count_pass
-from pgcache.proxy.ahead import opening, send_ahead, skips
-from pgcache.proxy.answers import Answers
 from pgcache.proxy.background import Background
-from pgcache.proxy.chores import find_chore
-from pgcache.proxy.decide import Ask, ask, find, might_hit, opens_transaction, proof_of, refuse
 from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.filling import Filler
@@ -30,38 +20,30 @@ from pgcache.proxy.forward import Forwarder
 from pgcache.proxy.hearing import Hearing
 from pgcache.proxy.joining import Joiner
 from pgcache.proxy.learning import Learner
-from pgcache.proxy.local import LocalRun
-from pgcache.proxy.own import own_entry
 from pgcache.proxy.probes import Prober
-from pgcache.proxy.recording import Asked, record_missed, start_capture
-from pgcache.proxy.runs import EXTENDED, Gatherer, Message, Run
+from pgcache.proxy.runs import Gatherer, Run
+from pgcache.proxy.slow import SlowLane
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import fail_captures
 from pgcache.proxy.upward import upward
-from pgcache.sql.model import Script
 from pgcache.wire import codes
 from pgcache.wire.ledger import SYNC, Ledger
-from pgcache.wire.messages import parse_query
 from pgcache.wire.replies import ReplyWalker
 
 # Runs, and bytes of them, that a client may send ahead before it is held back.
 _MAX_WAITING, _MAX_WAITING_BYTES = 64, 1024 * 1024
 
-_PIPELINE = Refusal(Reason.PIPELINE)
-
 
 class Session:
-    """The slow lane of one session."""
+    """One session: its two ends, its lanes, its waiting runs."""
 
     __slots__ = (
         "__weakref__",
-        "_answers",
         "_client",
         "_crowded",
         "_fast",
         "_forwarder",
         "_full",
-        "_gone",
         "_is_sent",
         "_joiner",
         "_learner",
@@ -69,6 +51,7 @@ class Session:
         "_prober",
         "_pumping",
         "_runs",
+        "_slow",
         "_walker",
         "background",
         "gatherer",
@@ -82,23 +65,32 @@ class Session:
         self._client = client
         self._origin = origin
         self._forwarder = Forwarder(state, upward(self._to_origin, None))
-        pump = upward(self._pump, None)
+        pump, is_quiet = upward(self._pump, None), upward(self._is_quiet, False)
         self._joiner = self._joiners(state, pump)
         self._prober = Prober(state, self._forwarder)
         self._learner = Learner(state, self._prober, pump)
         hearing = Hearing(state, Filler(state))
         self._walker = ReplyWalker(state.ledger, hearing)
         self.gatherer = Gatherer()
-        self.background = Background(state, client, origin.send, upward(self._is_quiet, False))
+        self.background = Background(state, client, origin.send, is_quiet)
         self._full = False  # the client does not read what it has got
-        self._gone = False  # the client is: what it sent before still goes on, nothing is served
         self._is_sent = False  # what is being accounted for was sent before
         self._fast = self._fast_lanes(state, self.gatherer)
-        self._answers = Answers(state, client, self._fast)
         # the turn
         self._runs: deque[Run] = deque()  # waiting to be decided
         self._pumping = False
         self._crowded = False  # the client is held back until some were decided
+        self._slow = SlowLane(
+            state,
+            client,
+            self._runs,
+            self._forwarder,
+            self._joiner,
+            self._learner,
+            self._fast,
+            self.background,
+            is_quiet,
+        )
 
     # -- from the client
 
@@ -134,7 +126,7 @@ class Session:
 
     def _may_be_fast(self) -> bool:
         """Open the fast lane, if nothing is underway."""
-        is_free = not (self._runs or self._gone or self._full) and self.gatherer.is_empty
+        is_free = not (self._runs or self._slow.is_gone or self._full) and self.gatherer.is_empty
         return is_free and self._is_quiet() and self._fast.open()
 
     def _settle(self) -> None:
@@ -155,7 +147,7 @@ class Session:
 
     def client_gone(self) -> bool:
         """The client has left; whether the origin's outcome still matters (W-33, W-44)."""
-        self._gone, self._full = True, False
+        self._slow.is_gone, self._full = True, False
         self._settle()
         self._joiner.leave()
         self._runs.extend(self.gatherer.flush())
@@ -196,7 +188,7 @@ class Session:
         self._pumping = True
         try:
             runs = self._runs
-            while runs and not self._is_held and self._take(runs[0]):
+            while runs and not self._is_held and self._slow.take(runs[0]):
                 runs.popleft()
         finally:
             self._pumping = False
@@ -217,150 +209,10 @@ class Session:
         waits = self._joiner.is_waiting or self._learner.is_waiting or self._prober.is_asking
         return waits or self._full or self.state.is_far_ahead
 
-    # -- the slow lane
-
-    def _take(self, run: Run) -> bool:
-        """Serve or forward ``run``; False if it has to wait."""
-        first = run.messages[0]
-        if not first.whole:
-            self._forwarder.piece(first)
-        elif self._learner.reads(run):
-            return False
-        elif first.kind == codes.QUERY:
-            return self._take_query(first, run)
-        elif first.kind in EXTENDED:
-            return self._take_extended(run)
-        else:
-            if first.kind == codes.TERMINATE and self.background.has_work:
-                self._client.close()  # the origin is dismissed a little later
-                return True
-            if first.kind and first.kind not in codes.CLIENT_TYPES:
-                self.state.opaque = True
-            self._forwarder.other(first)
-        return True
-
-    def _take_query(self, message: Message, run: Run) -> bool:
-        state = self.state
-        try:
-            text = parse_query(message.raw)
-        except ProtocolViolation:
-            self._forwarder.query(message, None, None)
-            return True
-        script = state.engine.script(text, state.standard_strings, state.encoding)
-        if state.group is None and self._can_serve():
-            own = own_entry(state, script)
-            if own is not None or might_hit(script):
-                if not self._is_quiet() or self._learner.wants(run):
-                    return False
-                if own is None:
-                    return self._take_cacheable(message, run, script)
-                reply = serve.simple_reply(own)
-            else:
-                ahead = look.fetches_ahead(state, script)
-                if ahead or self._must_learn(run, opens_transaction(script)):
-                    return False
-                reply = cursors.answer(state, script) if self._is_quiet() else []
-            if reply:
-                self._answers.query(message.raw, reply, None)
-                return True
-        self._pass_on(message, script, ask(state, script))
-        return True
-
-    def _pass_on(self, message: Message, script: Script, asked: Ask | Refusal) -> None:
-        """Forward a Query that is not looked up."""
-        count_pass(self.state, asked if isinstance(asked, Refusal) else _PIPELINE, script)
-        if self._is_quiet():
-            self._fast.learn(message.raw, script)
-        self._forwarder.query(message, script, None)
-
-    def _take_cacheable(self, message: Message, run: Run, script: Script) -> bool:
-        question = ask(self.state, script)
-        if isinstance(question, Refusal):
-            self._pass_on(message, script, question)
-            return True
-        entry = self._joiner.take_landed(run)
-        shared = entry is not None and entry.key == question.key
-        if not shared:
-            entry = find(self.state, question, 0)
-        if entry is not None and entry.row_description is not None:
-            if entry.look_at <= self.state.engine.clock():
-                self.background.add(find_chore(self.state, question, entry, message.raw[5:-1]))
-            count_hit(self.state, entry, shared=shared)
-            proof = None if shared else proof_of(question, entry)
-            self._answers.query(message.raw, serve.simple_reply(entry), proof)
-            return True
-        lead = self._joiner.join(question, run, 0)
-        if isinstance(lead, Follow):
-            return False
-        capture = start_capture(self.state, question, lead, Asked(message.raw))
-        count_miss(self.state, question)
-        self._forwarder.query(message, script, capture)
-        return True
-
-    def _take_extended(self, run: Run) -> bool:
-        state = self.state
-        if skips(run):
-            self._forwarder.extended(Run(run.messages[-1]), {})
-            return True
-        opens = opening(state, run)
-        if not (self._can_serve() and look.might_serve(state, run, opens)):
-            if look.is_unsettled(state, run) or self._must_learn(run, look.prepares(state, run)):
-                return False
-            for script in look.executed(state, run):
-                count_pass(state, refuse(state, script) or _PIPELINE, script)
-            if self._is_quiet():
-                self._fast.learn_run(run)
-            self._forwarder.extended(run, {})
-            return True
-        if not self._is_quiet() or self._learner.wants(run):
-            return False
-        refusal = state.gate()
-        if refusal is not None and not state.portals and look.executes_only(state, run):
-            count_pass(state, refusal, look.script_of(state, run))
-            self._forwarder.extended(run, {})
-            return True
-        local = LocalRun(state, run, self._joiner.take_landed(run), opens)
-        if local.attempt():
-            if local.ahead:
-                send_ahead(state, self._forwarder, run, local.ahead)
-                return False
-            local.commit()
-            for chore in local.chores():
-                self.background.add(chore)
-            for entry, shared in local.hits:
-                count_hit(state, entry, shared=shared)
-            if not self._answers.run(run, local):
-                self._forwarder.extended(Run(run.messages[-1]), {})
-            return True
-        return self._forward_missed(run, local)
-
-    def _forward_missed(self, run: Run, local: LocalRun) -> bool:
-        """Forward a run of which something is not in the cache, recording what may be."""
-        captures = record_missed(self.state, self._joiner, run, local)
-        if captures is None:
-            return False
-        if not local.misses:
-            count_pass(self.state, local.refusal or _PIPELINE, local.refused)
-            if self._is_quiet():
-                self._fast.learn_run(run)
-        self._forwarder.extended(run, captures)
-        return True
-
-    # -- conditions
-
-    def _can_serve(self) -> bool:
-        return self.state.database is not None and not self._gone and self.state.may_serve
-
     def _is_quiet(self) -> bool:
         """Whether the origin owes nothing and the client is at a message boundary (W-40)."""
         is_underway = self._fast.express.underway is not None
         return self.state.ledger.is_empty and self._walker.at_boundary and not is_underway
-
-    def _must_learn(self, run: Run, opens: bool) -> bool:
-        """Whether the session has to be known before ``run``, which ``opens`` something."""
-        if not self._learner.is_due(opens) or not self._can_serve():
-            return False
-        return not self._is_quiet() or self._learner.wants(run)
 
     # -- from the origin
 
