@@ -16,7 +16,11 @@ from collections.abc import Callable
 from pgcache.cache.generations import Generations, Lock
 from pgcache.catalog.model import EVERYTHING, Tags
 
+# Relations that may be changed; whether definitions may be, and whether the transaction may end.
+Doing = tuple[Tags, bool, bool]
+
 NOTHING: Tags = frozenset()
+NOTHING_AT_ALL: Doing = (NOTHING, False, False)
 
 
 def union(left: Tags, right: Tags) -> Tags:
@@ -34,17 +38,17 @@ class Group:
     ``writes``: relations it may change. ``schema``: it may change definitions. ``ends``: it may
     end the transaction. ``reads_only``: nothing in it can write, lock or change the session.
     ``errored``: an ErrorResponse came. ``rolled_back``: it did nothing but end a transaction, and
-    the origin said ROLLBACK. ``void``: it failed before it ran anything.
+    the origin said ROLLBACK. ``only``: it failed before it ran more than this.
     """
 
     __slots__ = (
         "ends",
         "errored",
         "lock",
+        "only",
         "reads_only",
         "rolled_back",
         "schema",
-        "void",
         "writes",
     )
 
@@ -55,7 +59,7 @@ class Group:
         self.reads_only = True
         self.errored = False
         self.rolled_back = False
-        self.void = False
+        self.only: Doing | None = None
         self.lock: Lock | None = None
 
 
@@ -114,8 +118,8 @@ class WriteLedger:
         ``in_block``: a transaction block is open (also a failed one). ``chained``: the group was
         one COMMIT AND CHAIN or ROLLBACK AND CHAIN that succeeded.
         """
-        if group.void:
-            group.writes, group.schema, group.ends = NOTHING, False, False
+        if group.only is not None:
+            group.writes, group.schema, group.ends = group.only
         if group in self._open:
             self._open.remove(group)
         writes = union(self.pending, group.writes)

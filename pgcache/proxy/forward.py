@@ -1,18 +1,18 @@
 """Sending on: every message goes to the origin unchanged, after it was accounted for.
 
 For each message an entry in the ledger, for each statement its possible effects (writes are locked
-here, before their bytes leave, T-10). Messages of pgcache's own are put in only to make a virtual
-statement or portal real (W-58).
+here, before their bytes leave, T-10). Messages of pgcache's own are put in only by ``making``, for
+what the origin has not heard of (W-58).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pgcache.catalog.model import EVERYTHING
 from pgcache.errors.reasons import Reason
 from pgcache.policy.effects import NO_EFFECTS, Effects
-from pgcache.proxy import naming
+from pgcache.proxy import making, naming
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.own import is_own
 from pgcache.proxy.prepared import Portal, Prepared
@@ -27,8 +27,6 @@ from pgcache.wire.messages import (
     Execute,
     Parse,
     Target,
-    build,
-    build_execute,
     build_query,
 )
 
@@ -37,8 +35,6 @@ _ENDS = frozenset((Kind.COMMIT, Kind.PREPARE_TRANSACTION, Kind.COMMIT_PREPARED, 
 _SHIFTS = frozenset(
     (Kind.SET, Kind.RESET, Kind.DISCARD, Kind.COMMIT, Kind.ROLLBACK, Kind.ROLLBACK_TO)
 ) | frozenset((Kind.PREPARE_TRANSACTION, Kind.UNKNOWN))
-_CLOSE_UNNAMED = build(codes.CLOSE, b"S\0")
-_CLOSE_UNNAMED_PORTAL = build(codes.CLOSE, b"P\0")
 # FunctionCall runs any function: a large object's, a sequence's, a user's (W-72).
 _CALLED = Effects(EVERYTHING, False, False, True, True, True)
 
@@ -48,11 +44,12 @@ Captures = dict[int, Capture]  # by the index of the Bind in its run
 class Forwarder:
     """Sends a session's runs to its origin connection; ``send`` writes to the transport."""
 
-    __slots__ = ("_send", "_state")
+    __slots__ = ("_send", "_shown", "_state")
 
     def __init__(self, state: State, send: Callable[[bytes], object]) -> None:
         self._state = state
         self._send = send
+        self._shown: list[bytes] = []  # portals to be hidden behind the message being sent
 
     def probe(self, sql: str, done: Callable[[Probing], None]) -> None:
         """Ask the origin something of pgcache's own; only while the state is quiet."""
@@ -73,16 +70,17 @@ class Forwarder:
             state.asked.clear()
             self._send(message.raw)
             return
-        self._realise_named(statements, pieces)
+        shown = making.make_named(state, script, pieces)
         if pieces and state.group is None:
             # Should one of these fail, the origin would ignore the Query without a Sync.
             state.ledger.push(ledger.SYNC, None, internal=True)
             pieces.append(codes.MSG_SYNC)
         turn = self._turn()
-        effects = tuple([self._account(turn, statement) for statement in statements])
+        execution = Execution(turn, statements)
+        execution.effects = tuple([self._account(turn, statement) for statement in statements])
         if capture is not None:
             turn.captures.append(capture)
-        execution = Execution(turn, statements, effects, capture=capture)
+            execution.capture = capture
         state.ledger.push(ledger.QUERY, execution)
         state.group = None
         # A Query drops the unnamed statement and portal, there as here (W-57).
@@ -91,18 +89,43 @@ class Forwarder:
         state.portals.pop(b"", None)
         state.stale_portal = False
         pieces.append(message.raw)
+        if shown:
+            pieces += making.hide(state, shown)
+            state.ledger.push(ledger.SYNC, None, internal=True)
+            pieces.append(codes.MSG_SYNC)
         self._send(b"".join(pieces) if len(pieces) > 1 else message.raw)
 
     def extended(self, run: Run, captures: Captures) -> None:
         """Forward messages of the extended protocol."""
         pieces: list[bytes] = []
-        self._realise_portals_of(run, pieces)
+        self._keep_unnamed(run, pieces)
         for index, message in enumerate(run.messages):
             if not self._state.ledger.skipping or message.kind == codes.SYNC:
                 _HANDLERS[message.kind](self, message, pieces, captures.get(index))
             pieces.append(message.raw)
+            if self._shown:
+                pieces += making.hide(self._state, self._shown)
+                self._shown = []
         self._state.unflushed = run.kind not in BOUNDARIES
         self._send(b"".join(pieces) if len(pieces) > 1 else pieces[0])
+
+    def _keep_unnamed(self, run: Run, pieces: list[bytes]) -> None:
+        """Make the unnamed statement real before anything that could fail the transaction.
+
+        There nothing is parsed any more, while what was parsed before can still be bound, as far
+        as its complaint.
+        """
+        state, first = self._state, run.messages[0]
+        unnamed = state.statements.get(b"")
+        if unnamed is None or not unnamed.is_virtual or state.status != codes.IN_TRANSACTION:
+            return
+        if is_own(unnamed.script):
+            return
+        replaces = first.kind == codes.PARSE and (
+            not isinstance(first.parsed, Parse) or not first.parsed.name
+        )
+        if not replaces and first.kind not in BOUNDARIES and not state.ledger.skipping:
+            making.make_statement(state, b"", unnamed, pieces)
 
     def piece(self, message: Message) -> None:
         """Forward the first piece of a message too large to be assembled; more is type 0."""
@@ -130,7 +153,7 @@ class Forwarder:
 
     # -- messages of the extended protocol
 
-    def _parse(self, message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
+    def _parse(self, message: Message, pieces: list[bytes], _capture: Capture | None) -> None:
         state, parsed = self._state, message.parsed
         turn = self._turn()
         if not isinstance(parsed, Parse):
@@ -139,7 +162,7 @@ class Forwarder:
             return
         prepared = naming.make_prepared(state, parsed, message.raw)
         naming.add_statement(state, turn, prepared)
-        self._realise_named(prepared.script.statements, _pieces)
+        making.make_fetched(state, prepared.script.statements, pieces)
         state.ledger.push(ledger.PARSE, prepared)
 
     def _bind(self, message: Message, pieces: list[bytes], capture: Capture | None) -> None:
@@ -150,7 +173,9 @@ class Forwarder:
             state.ledger.push(ledger.BIND)
             return
         prepared = state.statements.get(parsed.statement)
-        self._realise_statement(parsed.statement, prepared, pieces)
+        making.make_statement(state, parsed.statement, prepared, pieces)
+        if prepared is not None:
+            making.make_fetched(state, prepared.script.statements, pieces)
         portal = Portal(parsed.portal, prepared, parsed)
         portal.level = len(state.savepoints)
         portal.capture = capture
@@ -173,45 +198,43 @@ class Forwarder:
         if isinstance(parsed, Target):
             if parsed.is_statement:
                 item = state.statements.get(parsed.name)
-                self._realise_statement(parsed.name, item, pieces)
+                making.make_statement(state, parsed.name, item, pieces)
             else:
                 item = state.portals.get(parsed.name)
-                self._realise_portal(parsed.name, item, pieces)
+                making.drop_stale(state, parsed.name, item, pieces)
+                self._shown = making.show(state, item, pieces)
         state.ledger.push(ledger.DESCRIBE, item)
 
     def _execute(self, message: Message, pieces: list[bytes], _capture: Capture | None) -> None:
         state, parsed = self._state, message.parsed
+        # Outside of transactions there is none, unless SQL held one: its rows are read already.
+        is_bare = state.status == codes.IDLE and not (state.groups or state.opaque)
         turn = self._turn()
         portal: Portal | None = None
         maximum = 0
         if isinstance(parsed, Execute):
             portal = state.portals.get(parsed.portal)
             maximum = parsed.maximum
-            self._realise_portal(parsed.portal, portal, pieces)
-        statements = naming.runs(portal, turn)
+            making.drop_stale(state, parsed.portal, portal, pieces)
+            if state.is_failed:
+                making.show(state, portal, pieces)  # which is refused, as the execution would be
+        statements = () if is_bare and portal is None else naming.runs(portal, turn)
+        if portal is not None and portal.prepared is not None:
+            self._shown = making.make_named(state, portal.prepared.script, pieces)
         unnamed = state.statements.get(b"")
         changes = any(s.kind not in READS for s in statements)
         if unnamed is not None and changes and not is_own(unnamed.script):
             # Made later, it would be parsed under other settings (W-56), or not at all.
-            self._realise_statement(b"", unnamed, pieces)
-        effects = tuple([self._account(turn, statement) for statement in statements])
-        capture = None if portal is None else portal.capture
+            making.make_statement(state, b"", unnamed, pieces)
+        execution = Execution(turn, statements, portal=portal, maximum=maximum)
+        execution.effects = tuple([self._account(turn, statement) for statement in statements])
+        capture = execution.capture = None if portal is None else portal.capture
         if capture is not None and capture not in turn.captures:
             if state.dirty or capture.failed is not None:
                 capture.fail(Reason.WRITING_TRANSACTION)
             turn.captures.append(capture)
-        state.ledger.push(
-            ledger.EXECUTE,
-            Execution(
-                turn,
-                statements,
-                effects,
-                portal=portal,
-                maximum=maximum,
-                capture=capture,
-                epoch=-1 if state.database is None else state.database.epoch,
-            ),
-        )
+        execution.epoch = -1 if state.database is None else state.database.epoch
+        state.ledger.push(ledger.EXECUTE, execution)
 
     def _close(self, message: Message, _pieces: list[bytes], _capture: Capture | None) -> None:
         state, parsed = self._state, message.parsed
@@ -293,87 +316,6 @@ class Forwarder:
             ledger_.will_run(turn, writes, schema=schema, ends=ends, in_block=turn.in_block)
         if statement.kind is Kind.ROLLBACK:
             turn.in_block = False  # what follows in this group commits with it
-
-    # -- virtual statements and portals
-
-    def _realise_statement(
-        self, name: bytes, prepared: Prepared | None, pieces: list[bytes]
-    ) -> None:
-        """Make the origin's statement what the client believes it is."""
-        state = self._state
-        if prepared is None:
-            if not name and state.unnamed_at_origin:
-                # A locally answered Query or Close dropped it: the origin must say so itself.
-                state.ledger.push(ledger.CLOSE, naming.UNNAMED_STATEMENT, internal=True)
-                pieces.append(_CLOSE_UNNAMED)
-                state.unnamed_at_origin = False
-        elif prepared.is_virtual:
-            state.ledger.push(ledger.PARSE, prepared, internal=True)
-            pieces.append(prepared.message)
-            prepared.is_virtual = False
-
-    def _realise_portal(self, name: bytes, portal: Portal | None, pieces: list[bytes]) -> None:
-        """Bind a virtual portal at the origin, and skip what the client has had of it."""
-        state = self._state
-        if not name and state.stale_portal:
-            state.stale_portal = False
-            if portal is None or portal.entry is not None:
-                state.ledger.push(ledger.CLOSE, naming.UNNAMED_PORTAL, internal=True)
-                pieces.append(_CLOSE_UNNAMED_PORTAL)
-        if portal is None or portal.entry is None or portal.prepared is None:
-            return
-        if not naming.gives_the_same(state, portal, portal.entry):
-            return  # the origin knows none of that name: an error, where rows could be wrong
-        prepared = portal.prepared
-        current = state.statements.get(prepared.name)
-        if current is not prepared and not prepared.name:
-            # Its unnamed statement was replaced since: lend the name and give it back late.
-            prepared.is_virtual = True
-            if current is not None:
-                current.is_virtual = True
-        self._realise_statement(prepared.name, prepared, pieces)
-        state.ledger.push(ledger.BIND, portal, internal=True)
-        pieces.append(portal.message)
-        if portal.position:
-            state.ledger.push(ledger.EXECUTE, None, internal=True)
-            pieces.append(build_execute(portal.name, portal.position))
-        portal.spare, portal.entry = portal.entry, None
-
-    def _realise_named(self, statements: Sequence[Statement], pieces: list[bytes]) -> None:
-        """Make real what SQL is about to name: every portal is a cursor (W-73).
-
-        And what it may not change while a portal of the same session reads it.
-        """
-        state = self._state
-        if state.status == codes.FAILED:
-            return  # the origin refuses the statement, whatever it names
-        for statement in statements:
-            named = state.raw(statement.name) if statement.kind is Kind.DEALLOCATE else b""
-            prepared = state.statements.get(named) if named else None
-            if prepared is not None and prepared.is_virtual:
-                # One of pgcache's own, which only has to be there to be dropped.
-                state.ledger.push(ledger.PARSE, prepared, internal=True)
-                pieces.append(build(codes.PARSE, named + b"\0\0\0\0"))
-                prepared.is_virtual = False
-        if not state.portals:
-            return
-        names = any(s.kind in naming.CURSORS for s in statements)
-        if names or any(naming.wants_alone(s) for s in statements):
-            for portal in list(state.portals.values()):
-                # Made in a savepoint that is younger, it would not outlive that one's end.
-                outlives = names or portal.level == len(state.savepoints)
-                if portal.name and portal.entry is not None and outlives:
-                    self._realise_portal(portal.name, portal, pieces)
-
-    def _realise_portals_of(self, run: Run, pieces: list[bytes]) -> None:
-        """Make the portals real that ``run`` goes on with, before it changes what they read."""
-        bound: set[bytes] = set()
-        for message in run.messages if self._state.portals else ():
-            body = message.parsed
-            if isinstance(body, Bind):
-                bound.add(body.portal)
-            elif isinstance(body, Execute) and body.portal not in bound:
-                self._realise_portal(body.portal, self._state.portals.get(body.portal), pieces)
 
 
 _HANDLERS: dict[int, Callable[[Forwarder, Message, list[bytes], Capture | None], None]] = {

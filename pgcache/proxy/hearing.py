@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pgcache.errors.reasons import Reason
+from pgcache.invalidation.writes import NOTHING_AT_ALL
 from pgcache.proxy import naming
 from pgcache.proxy.accounts import verdict_notice
 from pgcache.proxy.capture import Capture
@@ -19,9 +20,11 @@ from pgcache.proxy.probing import Probing
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import Execution, Turn
 from pgcache.wire import codes
-from pgcache.wire.ledger import BIND, CLOSE, DESCRIBE, PARSE, QUERY, Owed
+from pgcache.wire.ledger import BIND, CLOSE, DESCRIBE, EXECUTE, PARSE, QUERY, Owed
+from pgcache.wire.messages import error_code
 
 _ROLLBACK = b"ROLLBACK\0"
+_NO_PORTAL = b"\0Rexec_execute_message\0"
 _BEFORE_RUNNING = frozenset((PARSE, BIND, DESCRIBE, CLOSE))
 
 
@@ -42,7 +45,9 @@ class Hearing:
             if not item.name:
                 self._state.unnamed_at_origin = True
         elif code == BIND and isinstance(item, Portal):
-            item.previous = item.turn = item.spare = None
+            item.previous = item.turn = None
+            if item.made == item.level:
+                item.spare = None  # no savepoint takes it away while the client has it
         elif code == CLOSE:
             naming.closed(self._state, item)
 
@@ -78,6 +83,8 @@ class Hearing:
     def on_complete(self, item: Any, kind: int, message: bytes) -> None:
         """A statement ran, or a portal was suspended."""
         if isinstance(item, Execution):
+            if item.portal is not None:
+                item.portal.spare = None
             if item.capture is not None:
                 now = self._state.engine.clock()
                 item.capture.executed(kind, message, item.maximum, now)
@@ -117,7 +124,10 @@ class Hearing:
             if isinstance(turn, Turn):
                 _fail(turn.captures)
                 # The origin will skip the rest: a Bind that failed has run nothing.
-                turn.void = not turn.executed and entry is not None and entry[0] in _BEFORE_RUNNING
+                if entry is not None and _names_no_portal(entry, message):
+                    turn.only = entry[1].before
+                elif entry is not None and entry[0] in _BEFORE_RUNNING and not turn.executed:
+                    turn.only = NOTHING_AT_ALL
         if entry is not None:
             if isinstance(entry[1], Prepared) and entry[0] == PARSE and not entry[1].name:
                 # The origin drops the old unnamed statement before it looks at the new one.
@@ -165,6 +175,7 @@ class Hearing:
         turn = item.turn if isinstance(item, Execution) else item
         if isinstance(turn, Turn):
             self._filler.ready(turn, status)
+            self._state.local = False
             return verdict_notice(self._state)
         self._state.status = status  # the ReadyForQuery that ends the login
         self._filler.logged_in()
@@ -186,6 +197,15 @@ class Hearing:
             # and could not repeat it (W-67).
             item.noticed = True
         return None
+
+
+def _names_no_portal(entry: Owed, error: bytes) -> bool:
+    """Whether an Execute failed because there is no such portal, so that it has run nothing.
+
+    A function says the same of a cursor, but from another place, and may have run for long.
+    """
+    is_execution = entry[0] == EXECUTE and isinstance(entry[1], Execution)
+    return is_execution and error_code(error) == "34000" and _NO_PORTAL in error
 
 
 def _fail(captures: list[Capture]) -> None:

@@ -12,23 +12,26 @@ from typing import NamedTuple
 from pgcache.cache.entry import Entry
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.policy.key import formats_fit
-from pgcache.proxy import serve
+from pgcache.proxy import cursors, serve
 from pgcache.proxy.ahead import may_go_ahead
 from pgcache.proxy.chores import Chore, find_chore
 from pgcache.proxy.decide import Ask, ask, find, fits
 from pgcache.proxy.naming import make_prepared
 from pgcache.proxy.own import own_entry
-from pgcache.proxy.prepared import Portal, Prepared
+from pgcache.proxy.prepared import Portal, Prepared, Step
+from pgcache.proxy.prospects import described, limits
 from pgcache.proxy.recipe import Proof
 from pgcache.proxy.recorder import Asked
 from pgcache.proxy.runs import Message, Run
 from pgcache.proxy.state import State
 from pgcache.sql.model import Script
 from pgcache.wire import codes
-from pgcache.wire.messages import Bind, Execute, Parse, Target, column_count
+from pgcache.wire.messages import Bind, Execute, Parse, Target, build, column_count
 
 Pieces = list[bytes | memoryview]
 
+_NO_DATA = build(codes.NO_DATA, b"")
+_NO_PARAMETERS = build(codes.PARAMETER_DESCRIPTION, b"\0\0")
 _QUESTIONS = frozenset((b"PBDE", b"PBE", b"BDE", b"BE"))
 
 
@@ -67,6 +70,7 @@ class LocalRun:
         "_run",
         "_state",
         "_statements",
+        "_steps",
         "ahead",
         "asked",
         "hits",
@@ -94,8 +98,9 @@ class LocalRun:
         self._statements: dict[bytes, Prepared | None] = {}
         self._portals: dict[bytes, Portal | None] = {}
         self._pending: Prepared | None = None  # a Parse that no Bind has used yet
-        self.limits = _limits(run)
-        self._described = _described(run)
+        self._steps = 0  # FETCHes and the like that are bound and not run
+        self.limits = limits(run)
+        self._described = described(run)
         self.pieces: Pieces = []
         self.hits: list[tuple[Entry, bool]] = []  # and whether another client's flight brought it
         self._looks: list[tuple[Ask, Entry, Prepared, Bind]] = []  # hits to be looked at again
@@ -115,7 +120,7 @@ class LocalRun:
             except Missing:
                 possible = False
             self._marks.append(len(self.pieces))
-        return possible and self._pending is None
+        return possible and self._pending is None and not self._steps
 
     def commit(self) -> None:
         """Make the statements and portals what the client now believes."""
@@ -165,7 +170,10 @@ class LocalRun:
         elif kind == codes.BIND and isinstance(parsed, Bind):
             self._bind(index, parsed, message.raw)
         elif isinstance(parsed, Execute):
-            self.pieces += serve.execute(self._portal(parsed.portal), parsed.maximum)
+            portal = self._portal(parsed.portal)
+            if portal.step is not None:
+                self._step(portal, portal.step)
+            self.pieces += serve.execute(portal, parsed.maximum)
         elif isinstance(parsed, Target):
             if kind == codes.DESCRIBE:
                 self._describe(parsed)
@@ -208,14 +216,18 @@ class LocalRun:
         prepared = self._statement(bind.statement)
         if bind.portal and (bind.portal in self._state.portals or bind.portal in self._portals):
             raise Missing
-        entry = own_entry(self._state, prepared.script)
-        if entry is None:
-            entry = self._find(index, prepared, bind)
+        portal = Portal(bind.portal, prepared, bind)
+        portal.step = cursors.read_step(self._state, prepared.script)
+        if portal.step is not None:
+            if any(bind.result_formats) or bind.parameters:
+                raise Missing
+            self._steps += 1
+        else:
+            entry = own_entry(self._state, prepared.script)
+            portal.entry = self._find(index, prepared, bind) if entry is None else entry
+            portal.message = raw
         if prepared is self._pending:
             self._pending = None
-        portal = Portal(bind.portal, prepared, bind)
-        portal.entry = entry
-        portal.message = raw
         portal.level = len(self._state.savepoints)
         portal.changes = self._state.changes
         self._portals[bind.portal] = portal
@@ -271,28 +283,35 @@ class LocalRun:
 
     def _portal(self, name: bytes) -> Portal:
         portal = self._portals[name] if name in self._portals else self._state.portals.get(name)
-        if portal is None or portal.entry is None:
+        if portal is None or not portal.is_here:
             raise Missing
         if name not in self._portals:
             # Work on a copy: nothing may change if a later message of the run has no answer.
-            copy = Portal(name, portal.prepared, portal.bind)
-            copy.entry, copy.position, copy.message = portal.entry, portal.position, portal.message
-            copy.level, copy.changes = portal.level, portal.changes
-            self._portals[name] = portal = copy
+            self._portals[name] = portal = portal.copy()
         return portal
+
+    def _step(self, portal: Portal, step: Step) -> None:
+        """Run a FETCH, MOVE or CLOSE of another portal that is played here (W-73)."""
+        source = self._portal(step.name)
+        if source.entry is None or (step.verb == b"fetch" and cursors.describe(source) is None):
+            raise Missing
+        cursors.run(source, step, portal)
+        self._steps -= 1
+        if step.verb == b"close":
+            self._portals[step.name] = None
 
     def _describe(self, target: Target) -> None:
         if not target.is_statement:
-            entry = self._portal(target.name).entry
-            assert entry is not None
-            if entry.row_description is None:
-                raise Missing
-            self.pieces.append(entry.row_description)
+            self._describe_portal(self._portal(target.name))
             return
         prepared = self._statement(target.name)
         own = own_entry(self._state, prepared.script)
         if own is not None and own.row_description is not None:
-            self.pieces += [b"t\x00\x00\x00\x06\x00\x00", own.row_description]
+            self.pieces += [_NO_PARAMETERS, own.row_description]
+            return
+        step = cursors.read_step(self._state, prepared.script)
+        if step is not None:
+            self.pieces += [_NO_PARAMETERS, self._description_of(step)]
             return
         if prepared.parameter_description is None or not prepared.row_description:
             raise Missing
@@ -301,6 +320,22 @@ class LocalRun:
             raise Missing
         self.pieces += [prepared.parameter_description, prepared.row_description]
 
+    def _describe_portal(self, portal: Portal) -> None:
+        if portal.step is not None:
+            self.pieces.append(self._description_of(portal.step))
+            return
+        if portal.entry is None or portal.entry.row_description is None:
+            raise Missing
+        self.pieces.append(portal.entry.row_description)
+
+    def _description_of(self, step: Step) -> bytes:
+        description = cursors.describe(self._portal(step.name))
+        if step.verb != b"fetch":
+            return _NO_DATA
+        if description is None:
+            raise Missing
+        return description
+
     def _close(self, target: Target) -> None:
         state, name = self._state, target.name
         if target.is_statement:
@@ -308,7 +343,7 @@ class LocalRun:
             is_ours = prepared is not None and prepared.is_virtual
         else:
             portal = self._portals.get(name) or state.portals.get(name)
-            is_ours = portal.entry is not None if portal is not None else not name
+            is_ours = portal.is_here if portal is not None else not name
         if not (is_ours or state.is_cut_off):
             raise Missing  # the origin has it, or a cursor of that name that SQL declared
         if target.is_statement:
@@ -337,39 +372,6 @@ def _formats_fit(bind: Bind, entry: Entry) -> bool:
     if entry.rows:  # never described: a row counts its columns as a description does
         return formats_fit(formats, column_count(entry.rows))
     return len(formats) <= 1
-
-
-def _limits(run: Run) -> dict[int, int]:
-    """The row limit of each Bind's only Execute in the run; 0 (all rows) for any other Bind."""
-    found: dict[int, int] = {}
-    binds: dict[bytes, int] = {}
-    for index, message in enumerate(run.messages):
-        parsed = message.parsed
-        if message.kind == codes.BIND and isinstance(parsed, Bind):
-            binds[parsed.portal] = index
-        elif isinstance(parsed, Execute):
-            bind = binds.get(parsed.portal)
-            if bind is not None:
-                found[bind] = 0 if bind in found else parsed.maximum
-    return found
-
-
-def _described(run: Run) -> set[int]:
-    """The Binds of the run whose portals it has described."""
-    found: set[int] = set()
-    binds: dict[bytes, int] = {}
-    for index, message in enumerate(run.messages):
-        parsed = message.parsed
-        if message.kind == codes.BIND and isinstance(parsed, Bind):
-            binds[parsed.portal] = index
-        elif (
-            message.kind == codes.DESCRIBE
-            and isinstance(parsed, Target)
-            and not parsed.is_statement
-            and parsed.name in binds
-        ):
-            found.add(binds[parsed.name])
-    return found
 
 
 def _same_shape(prepared: Prepared, entry: Entry) -> bool:

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pgcache.cache.entry import Entry
-from pgcache.proxy.own import is_own
 from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.state import State
 from pgcache.proxy.turns import Turn
 from pgcache.sql.model import Kind, Script, Statement
-from pgcache.wire import codes
 from pgcache.wire.messages import Parse, Target
 
 Statements = tuple[Statement, ...]
@@ -119,22 +116,6 @@ def fetched(state: State) -> Statements:
 def wants_alone(statement: Statement) -> bool:
     """Whether it may be refused on account of a portal that is open."""
     return statement.kind in _ALONE or statement.verb == "TRUNCATE"
-
-
-def gives_the_same(state: State, portal: Portal, entry: Entry) -> bool:
-    """Whether the origin, which reads what is there by now, would give the entry's rows (W-59)."""
-    prepared = portal.prepared
-    if prepared is None or (prepared.name and state.statements.get(prepared.name) != prepared):
-        return False  # its name means another statement there
-    if state.status == codes.FAILED:
-        return True  # which is nothing but an error
-    if is_own(prepared.script):
-        return False
-    if portal.changes != state.changes:
-        return False
-    if not portal.position or state.database is None:
-        return True
-    return entry.is_live(state.database.generations, state.engine.clock())
 
 
 def _may_be_older(item: Prepared | Portal, turn: Turn) -> bool:

@@ -28,8 +28,10 @@ def apply_statement(
 
 def apply_effects(state: State, statement: Statement, effects: Effects) -> None:
     """Apply what ``statement`` may have done on its way, also where it has not ended (W-51)."""
-    if effects.taints and state.settings is not None:
-        state.settings.taint(statement.verb)
+    if effects.taints:
+        _fetch(state)  # a function can fetch from a portal as well
+        if state.settings is not None:
+            state.settings.taint(statement.verb)
     if effects.temporary and state.settings is not None:
         state.settings.note_temporary(statement.name if statement.kind is Kind.DDL else "")
 
@@ -78,7 +80,7 @@ def _release(state: State, statement: Statement, _turn: Turn, _rolled_back: bool
     if depth is not None:
         del state.savepoints[depth:]
         for portal in state.portals.values():
-            portal.level = min(portal.level, depth)
+            portal.level, portal.made = min(portal.level, depth), min(portal.made, depth)
     if state.settings is not None:
         state.settings.release(statement.name)
 
@@ -90,6 +92,9 @@ def _rollback_to(state: State, statement: Statement, _turn: Turn, _rolled_back: 
         # Portals made after the savepoint are gone (virtual ones as well).
         for name in [n for n, portal in state.portals.items() if portal.level > depth]:
             del state.portals[name]
+        for portal in state.portals.values():
+            if portal.made > depth:  # at the origin it is gone, though it is older
+                portal.entry, portal.spare, portal.made = portal.spare, None, 0
     if state.settings is not None:
         state.settings.rollback_to(statement.name)
 
@@ -140,6 +145,21 @@ def _close(state: State, statement: Statement, _turn: Turn, _rolled_back: bool) 
         _close_portals(state)
 
 
+def _fetched(state: State, _statement: Statement, _turn: Turn, _rolled_back: bool) -> None:
+    _fetch(state)
+
+
+def _fetch(state: State) -> None:
+    """Rows may have come of portals that were made real: they are not played here again."""
+    for portal in state.portals.values():
+        portal.spare = None
+
+
+def _declare(state: State, statement: Statement, _turn: Turn, _rolled_back: bool) -> None:
+    """The origin knew of no portal of that name: now that is the cursor's."""
+    state.portals.pop(state.raw(statement.name), None)
+
+
 def _close_portals(state: State) -> None:
     state.portals.clear()
 
@@ -165,6 +185,8 @@ _HANDLERS: dict[Kind, Callable[[State, Statement, Turn, bool], None]] = {
     Kind.DISCARD: _discard,
     Kind.PREPARE: _prepare,
     Kind.DEALLOCATE: _deallocate,
+    Kind.DECLARE: _declare,
+    Kind.FETCH: _fetched,
     Kind.CLOSE: _close,
     Kind.DDL: _definitions,
     Kind.DO: _definitions,

@@ -6,6 +6,8 @@ has not heard of it. It is made there late, if something needs it there (W-58).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pgcache.cache.entry import Entry
 from pgcache.proxy.capture import Capture
 from pgcache.sql.model import Script, Statement
@@ -76,6 +78,14 @@ class Prepared:
         self.inner: Statement | None = None  # what SQL's PREPARE named
 
 
+class Step(NamedTuple):
+    """One FETCH, MOVE or CLOSE of the portal ``name``. ``rows``: None for all; of CLOSE 0."""
+
+    name: bytes
+    verb: bytes
+    rows: int | None
+
+
 class Portal:
     """A portal.
 
@@ -83,7 +93,9 @@ class Portal:
     ``capture``: what records the origin's rows for it. ``level``: savepoints open when it was
     made, so that ROLLBACK TO can take it away. ``previous`` and ``turn`` as of ``Prepared``.
     ``doubtful``: nobody can say which statement it was bound to. ``changes``: the session's when
-    it was made here. ``spare``: the entry of one that is being made real, until it is.
+    it was made here. ``spare``: the entry of one that was made real, as long as no row has come of
+    that; ``made``: the savepoints open then. ``step``: the FETCH, MOVE or CLOSE of another such
+    portal that it is to run here; ``tag``: what that says at its end, {} being the rows.
     """
 
     __slots__ = (
@@ -93,6 +105,7 @@ class Portal:
         "doubtful",
         "entry",
         "level",
+        "made",
         "message",
         "name",
         "position",
@@ -100,6 +113,8 @@ class Portal:
         "previous",
         "row_description",
         "spare",
+        "step",
+        "tag",
         "turn",
     )
 
@@ -115,6 +130,21 @@ class Portal:
         self.level = 0
         self.changes = 0
         self.spare: Entry | None = None
+        self.made = 0
+        self.step: Step | None = None
+        self.tag = ""
         self.previous: Portal | None = None
         self.turn: object = None
         self.doubtful = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether only pgcache knows it."""
+        return self.entry is not None or self.step is not None
+
+    def copy(self) -> Portal:
+        """The same portal of an entry, to be played on without moving this one."""
+        copy = Portal(self.name, self.prepared, self.bind)
+        copy.entry, copy.position, copy.message = self.entry, self.position, self.message
+        copy.level, copy.changes, copy.tag = self.level, self.changes, self.tag
+        return copy

@@ -6,10 +6,11 @@ Whether it is worth waiting for the origin's earlier answers, or has to wait for
 
 from __future__ import annotations
 
+from pgcache.proxy.cursors import read_step
 from pgcache.proxy.decide import might_hit
 from pgcache.proxy.naming import CURSORS, wants_alone
 from pgcache.proxy.own import own_entry
-from pgcache.proxy.runs import Run
+from pgcache.proxy.runs import BOUNDARIES, Run
 from pgcache.proxy.state import State
 from pgcache.sql.model import Script
 from pgcache.wire import codes
@@ -33,7 +34,7 @@ def might_serve(state: State, run: Run, opening: int) -> bool:
             if not _may_hit(state, script):
                 return False
             parsed[body.name] = script
-            worth = worth or own_entry(state, script) is not None
+            worth = worth or not might_hit(script)
         elif isinstance(body, Bind):
             known = parsed.get(body.statement)
             if known is None:
@@ -104,6 +105,41 @@ def _is_only_here(state: State, name: bytes) -> bool:
     return portal is not None and portal.entry is not None
 
 
+def may_play(state: State) -> bool:
+    """Whether what is only here may be played on, once the origin owes nothing.
+
+    Not where the origin skips it. What the transaction has done meanwhile does not matter: a
+    portal's rows are of when it was bound.
+    """
+    group, ledger = state.group, state.ledger
+    return not (ledger.skipping or ledger.copy_in or (group is not None and group.errored))
+
+
+def part(state: State, run: Run) -> tuple[bool, int]:
+    """Whether ``run`` begins with the use of portals that are only here; and how many messages at
+    its head do nothing else, or nothing of the kind (W-59)."""
+    changed: set[bytes] = set()  # portals that the run has bound or closed by itself
+    begins: bool | None = None
+    for index, message in enumerate(run.messages):
+        body = message.parsed
+        plays = False
+        if isinstance(body, Bind):
+            changed.add(body.portal)
+        elif isinstance(body, Execute):
+            plays = body.portal not in changed and _is_only_here(state, body.portal)
+        elif isinstance(body, Target) and not body.is_statement:
+            plays = body.name not in changed and _is_only_here(state, body.name)
+            if message.kind == codes.CLOSE:
+                changed.add(body.name)
+        elif message.kind in BOUNDARIES:
+            continue  # it ends whatever was before it
+        if begins is None:
+            begins = plays
+        elif plays is not begins:
+            return begins, index
+    return bool(begins), len(run.messages)
+
+
 def executes_only(state: State, run: Run) -> bool:
     """Whether ``run`` is just one execution of a statement that the origin has as well."""
     bind = run.messages[0].parsed
@@ -154,7 +190,11 @@ def prepares(state: State, run: Run) -> bool:
 
 
 def _may_hit(state: State, script: Script) -> bool:
-    return might_hit(script) or own_entry(state, script) is not None
+    return (
+        might_hit(script)
+        or own_entry(state, script) is not None
+        or (bool(state.portals) and read_step(state, script) is not None)
+    )
 
 
 def _is_virtual(state: State, target: Target, parsed: dict[bytes, Script]) -> bool:
@@ -167,3 +207,36 @@ def _is_virtual(state: State, target: Target, parsed: dict[bytes, Script]) -> bo
         return prepared is not None and prepared.is_virtual
     portal = state.portals.get(target.name)
     return portal is not None and portal.entry is not None
+
+
+def limits(run: Run) -> dict[int, int]:
+    """The row limit of each Bind's only Execute in the run; 0 (all rows) for any other Bind."""
+    found: dict[int, int] = {}
+    binds: dict[bytes, int] = {}
+    for index, message in enumerate(run.messages):
+        parsed = message.parsed
+        if message.kind == codes.BIND and isinstance(parsed, Bind):
+            binds[parsed.portal] = index
+        elif isinstance(parsed, Execute):
+            bind = binds.get(parsed.portal)
+            if bind is not None:
+                found[bind] = 0 if bind in found else parsed.maximum
+    return found
+
+
+def described(run: Run) -> set[int]:
+    """The Binds of the run whose portals it has described."""
+    found: set[int] = set()
+    binds: dict[bytes, int] = {}
+    for index, message in enumerate(run.messages):
+        parsed = message.parsed
+        if message.kind == codes.BIND and isinstance(parsed, Bind):
+            binds[parsed.portal] = index
+        elif (
+            message.kind == codes.DESCRIBE
+            and isinstance(parsed, Target)
+            and not parsed.is_statement
+            and parsed.name in binds
+        ):
+            found.add(binds[parsed.name])
+    return found

@@ -55,8 +55,10 @@ def read(frame: Frame) -> Message:
         return Message(kind, raw)
 
 
-# pgcache's own Sync, behind messages that were sent ahead of the rest of their run.
+# pgcache's own: a Sync behind messages that were sent ahead of the rest of their run, and a Flush,
+# of which nobody hears, behind those of a run that is cut.
 OWN_SYNC = Message(codes.SYNC, messages.build(codes.SYNC, b""))
+OWN_FLUSH = Message(codes.FLUSH, messages.build(codes.FLUSH, b""))
 
 
 class Run:

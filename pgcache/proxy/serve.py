@@ -44,4 +44,6 @@ def execute(portal: Portal, maximum: int) -> list[bytes | memoryview]:
     else:
         rows = entry.row_slice(portal.position, left)
     portal.position = entry.row_count
+    if portal.tag:
+        return [rows, build_command_complete(portal.tag.format(left))]
     return [rows, command_complete(left)]

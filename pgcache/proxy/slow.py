@@ -31,7 +31,7 @@ from pgcache.proxy.learning import Learner
 from pgcache.proxy.local import LocalRun
 from pgcache.proxy.own import own_entry
 from pgcache.proxy.recording import Asked, record_missed, start_capture
-from pgcache.proxy.runs import EXTENDED, Message, Run
+from pgcache.proxy.runs import EXTENDED, OWN_FLUSH, Message, Run
 from pgcache.proxy.state import State
 from pgcache.sql.model import Script
 from pgcache.wire import codes
@@ -121,7 +121,7 @@ class SlowLane:
                 ahead = look.fetches_ahead(state, script)
                 if ahead or self._must_learn(run, opens_transaction(script)):
                     return False
-                reply = cursors.answer(state, script) if self._is_quiet() else []
+                reply = cursors.answer(state, text, script) if self._is_quiet() else []
             if reply:
                 self._answers.query(message.raw, reply, None)
                 return True
@@ -166,14 +166,7 @@ class SlowLane:
             return True
         opens = opening(state, run)
         if not (self._can_serve() and look.might_serve(state, run, opens)):
-            if look.is_unsettled(state, run) or self._must_learn(run, look.prepares(state, run)):
-                return False
-            for script in look.executed(state, run):
-                count_pass(state, refuse(state, script) or _PIPELINE, script)
-            if self._is_quiet():
-                self._fast.learn_run(run)
-            self._forwarder.extended(run, {})
-            return True
+            return self._pass_run(run)
         if not self._is_quiet() or self._learner.wants(run):
             return False
         refusal = state.gate()
@@ -194,7 +187,50 @@ class SlowLane:
             if not self._answers.run(run, local):
                 self._forwarder.extended(Run(run.messages[-1]), {})
             return True
-        return self._forward_missed(run, local)
+        taken = self._play_on(run)
+        return self._forward_missed(run, local) if taken is None else taken
+
+    def _pass_run(self, run: Run) -> bool:
+        """Forward a run that is not looked up."""
+        state = self._state
+        if look.is_unsettled(state, run) or self._must_learn(run, look.prepares(state, run)):
+            return False
+        taken = self._play_on(run)
+        if taken is not None:
+            return taken
+        for script in look.executed(state, run):
+            count_pass(state, refuse(state, script) or _PIPELINE, script)
+        if self._is_quiet():
+            self._fast.learn_run(run)
+        self._forwarder.extended(run, {})
+        return True
+
+    def _play_on(self, run: Run) -> bool | None:
+        """Have portals that are only here played on here, whatever else ``run`` does (W-59).
+
+        None: it does nothing of the kind. Else it is cut where that begins or ends, and its head
+        taken.
+        """
+        if not self._state.portals or not look.may_play(self._state):
+            return None
+        plays, count = look.part(self._state, run)
+        if count < len(run.messages):
+            self._runs.insert(1, Run(*run.messages[count:]))
+            run.messages[count:] = [OWN_FLUSH]
+            return self._take_extended(run)
+        if not plays:
+            return None
+        if not self._is_quiet():
+            if self._state.unflushed:
+                self._forwarder.extended(Run(OWN_FLUSH), {})
+            return False
+        local = LocalRun(self._state, run)
+        if self._state.is_failed or not local.attempt():
+            return None  # the origin refuses it, or is shown what it is to describe
+        local.commit()
+        if not self._answers.run(run, local):
+            self._forwarder.extended(Run(run.messages[-1]), {})
+        return True
 
     def _forward_missed(self, run: Run, local: LocalRun) -> bool:
         """Forward a run of which something is not in the cache, recording what may be."""

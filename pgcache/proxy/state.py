@@ -137,6 +137,12 @@ class State:
         return self.status != codes.IDLE and not self.groups
 
     @property
+    def is_failed(self) -> bool:
+        """Whether the origin refuses everything but the transaction's end, as far as is known."""
+        group = self.group
+        return self.status == codes.FAILED and not (group is not None and group.executed)
+
+    @property
     def is_far_ahead(self) -> bool:
         """Whether so much is unanswered that the rest had better wait (W-43)."""
         return len(self.groups) >= _MAX_GROUPS
@@ -151,7 +157,7 @@ class State:
         group, ledger = self.group, self.ledger
         if ledger.skipping or ledger.copy_in or self.unflushed:
             return False
-        if self.status == codes.FAILED and not self.groups:
+        if self.is_failed and (group is not None or not self.groups):
             return False
         return group is None or (group.reads_only and not group.opens and not group.errored)
 

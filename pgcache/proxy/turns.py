@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pgcache.errors.reasons import Reason
-from pgcache.invalidation.writes import Group
+from pgcache.invalidation.writes import Doing, Group
 from pgcache.policy.effects import Effects
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.prepared import Portal, Prepared
@@ -69,10 +69,11 @@ class Execution:
     """One Query or Execute on its way: its statements in order, and what each may change.
 
     ``unnamed``: the unnamed statement that a Query drops, unless the origin ignores it, and
-    whether the origin has one.
+    whether the origin has one. ``before``: what its group might do without it and what follows.
     """
 
     __slots__ = (
+        "before",
         "capture",
         "effects",
         "epoch",
@@ -88,22 +89,20 @@ class Execution:
         self,
         turn: Turn,
         statements: tuple[Statement, ...],
-        effects: tuple[Effects, ...],
         *,
         portal: Portal | None = None,
         maximum: int = 0,
-        capture: Capture | None = None,
-        epoch: int = -1,
     ) -> None:
         self.turn = turn
-        self.epoch = epoch  # of the definitions when it was sent
         self.statements = statements
-        self.effects = effects
         self.portal = portal
         self.maximum = maximum
-        self.capture = capture
+        self.epoch = -1  # of the definitions when it was sent
+        self.effects: tuple[Effects, ...] = ()
+        self.capture: Capture | None = None
         self.index = 0
         self.unnamed: tuple[Prepared | None, bool] = (None, False)
+        self.before: Doing = (turn.writes, turn.schema, turn.ends)
 
 
 def is_read(statement: Statement, effects: Effects) -> bool:

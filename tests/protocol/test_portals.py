@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import random
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -83,22 +87,57 @@ def test_W59_no_page_is_of_what_others_committed(
     assert client.rows("fetch all from p") == OLD
 
 
-@pytest.mark.parametrize("how", ["fetch", "execute", "page by page"])
+_MISSES = parse("", "select count(*) from kv, other.kv") + bind("", "") + execute("")
+_WRITES = parse("", "insert into kv values (9, 'i')") + bind("", "") + execute("")
+_FETCHES = parse("", "fetch all from p") + bind("", "") + execute("")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        [query("fetch all from p")],
+        [query("fetch from p; fetch 5 from p")],
+        [execute("p"), SYNC],
+        [execute("p", 1), SYNC, execute("p", 1), SYNC],
+        [_FETCHES, SYNC],
+        [_MISSES, execute("p"), SYNC],
+        [execute("p", 1), _MISSES, execute("p"), SYNC],
+        [_WRITES, execute("p", 1), _MISSES, execute("p"), SYNC],
+        [query("savepoint s; insert into kv values (8, 's')"), query("fetch all from p")],
+        [query("create table also (i int)"), query("fetch all from p")],
+    ],
+)
 def test_W59_no_page_is_of_what_was_written_past_pgcache(
-    client: RawClient, newest_postgres: Server, newest_database: str, how: str
+    client: RawClient, newest_postgres: Server, newest_database: str, how: list[bytes]
 ) -> None:
     """The entry is old without pgcache knowing: it is played to its end, as it was."""
     _open_portal(client)
     newest_postgres.execute("update kv set v = 'new'", database=newest_database)
     client.query("select 'forwarded'")
-    if how == "fetch":
-        assert client.rows("fetch all from p") == OLD
-    elif how == "execute":
-        assert rows_of(client.ask(execute("p"), SYNC)) == OLD
-    else:
-        assert client.rows("fetch from p") == OLD[:1]
-        assert rows_of(client.ask(execute("p", 1), SYNC)) == OLD[1:]
-        assert client.rows("fetch from p") == []
+    count = sum(piece == SYNC or piece[:1] == b"Q" for piece in how)
+    found = rows_of(client.ask(*how, count=count))
+    assert [row for row in found if len(row) == 2] == OLD
+    client.query("rollback")
+
+
+@pytest.mark.parametrize("formats", [[], [1]])
+def test_W59_what_is_not_played_here_is_of_one_snapshot_or_an_error(
+    client: RawClient, newest_postgres: Server, newest_database: str, formats: list[int]
+) -> None:
+    """Before its first row a portal is made real; after it, SQL finds none where it is mixed."""
+    client.ask(parse("b", READ), bind("", "b", results=formats), execute(""), SYNC)
+    client.query("begin")
+    client.ask(bind("p", "b", results=formats), SYNC)
+    newest_postgres.execute("update kv set v = 'new'", database=newest_database)
+    found = rows_of(client.query("select 1; fetch 1 from p; fetch all from p"))
+    assert found == [("1",), ("1", "new"), ("2", "new"), ("3", "new")]
+    client.query("rollback")
+    newest_postgres.execute("update kv set v = 'newer'", database=newest_database)
+    client.query("begin")
+    told = client.ask(bind("p", "b", results=formats), execute("p", 1), SYNC)
+    assert len(rows_of(told)) == 1
+    assert errors_of(client.query("select 1; fetch all from p")) == ["34000"]
+    client.query("rollback")
 
 
 def test_W59_a_page_in_a_savepoint_that_is_rolled_back(client: RawClient) -> None:
@@ -210,3 +249,85 @@ def test_W73_an_open_portal_keeps_its_own_session_from_changing_the_table(
     client.query("close p")
     assert errors_of(client.query(change)) == []
     client.query("rollback")
+
+
+@pytest.mark.parametrize("begin", ["", "begin"])
+def test_W57_a_portal_that_is_not_there_has_run_nothing(
+    client: RawClient, newest_proxy: Proxy, newest_database: str, begin: str
+) -> None:
+    """Any client can ask for it: nobody's entries go (C-30)."""
+    if begin:
+        client.query(begin)
+    assert errors_of(client.ask(execute("never"), SYNC)) == ["34000"]
+    with RawClient(newest_proxy.address, newest_database) as other:
+        other.query(READ)
+        assert "; hit" in str(other.rows("show pgcache.last"))
+    client.query("rollback")
+    client.query(READ)
+    assert "; hit" in str(client.rows("show pgcache.last"))
+
+
+def test_T15_what_misses_a_cursor_on_its_way_may_have_committed(client: RawClient) -> None:
+    client.query(
+        "create procedure f() language plpgsql as $$ declare c refcursor := 'never'; r record;"
+        " begin update kv set v = 'new'; commit; fetch c into r; end $$"
+    )
+    client.query(READ)
+    client.query(READ)
+    told = client.ask(parse("", "call f()"), bind("", ""), execute(""), SYNC)
+    assert errors_of(told) == ["34000"]
+    assert rows_of(client.query(READ))[0] == ("1", "new")
+
+
+def _pages(rng: random.Random) -> list[bytes]:
+    """One way to go on with p; every way ends in one ReadyForQuery."""
+    return rng.choice(
+        [
+            [query("fetch 1 from p")],
+            [query("fetch 1 from p; fetch 1 from p")],
+            [query("select 'mixed'; fetch 1 from p")],
+            [query("fetch backward 1 from p")],
+            [query("create table if not exists also (i int)")],
+            [query("savepoint s")],
+            [query("rollback to s")],
+            [execute("p", 1), SYNC],
+            [_MISSES, execute("p", 1), SYNC],
+            [execute("p", 1), _MISSES, SYNC],
+            [parse("", "fetch 1 from p"), bind("", ""), execute(""), SYNC],
+            [b"D\0\0\0\7Pp\0", execute("p", 1), SYNC],
+        ]
+    )
+
+
+def test_W59_a_portal_is_of_one_snapshot_while_others_write_past_pgcache(
+    client: RawClient, newest_proxy: Proxy, newest_postgres: Server, newest_database: str
+) -> None:
+    """Whatever is done with it, its rows are of one moment, each once and in order."""
+    rng, done = random.Random(os.environ.get("PGCACHE_TEST_SEED", 1)), threading.Event()
+
+    def write() -> None:
+        with newest_postgres.connect(database=newest_database) as connection:
+            for number in itertools.count():
+                if done.is_set():
+                    return
+                connection.execute(b"update kv set v = %b" % str(number).encode())
+                connection.commit()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with RawClient(newest_proxy.address, newest_database) as other:
+            for _ in range(int(os.environ.get("PGCACHE_TEST_PORTALS", "60"))):
+                again = parse("", f"/* pgcache: refresh */ {READ}") + bind("", "") + execute("")
+                other.ask(again, SYNC)
+                client.query("begin")
+                found = rows_of(client.ask(parse("", READ), bind("p", ""), execute("p", 1), SYNC))
+                for _ in range(4):
+                    found += rows_of(client.ask(*_pages(rng)))
+                found = [row for row in found if len(row) == 2]
+                assert [row[0] for row in found] == ["1", "2", "3"][: len(found)]
+                assert len({row[1] for row in found}) == 1, found
+                client.query("rollback")
+    finally:
+        done.set()
+        writer.join()
