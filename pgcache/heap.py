@@ -22,7 +22,7 @@ _OLDEST: Final = 2
 # The part of the time that looking at all objects may take.
 _SHARE: Final = 1 / 10_000
 # Seconds between two looks at least.
-_PAUSE: Final = 60.0
+_PAUSE: Final = 600.0
 
 
 def settle() -> None:

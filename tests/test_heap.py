@@ -78,12 +78,12 @@ async def test_everything_is_looked_at_as_seldom_as_it_takes_long(
         if len(pauses) == 4:
             raise asyncio.CancelledError
 
-    took = iter((0.001, 0.3, 0.02))
+    took = iter((0.001, 0.3, 0.07))
     monkeypatch.setattr(heap, "look_at_all", lambda clock: (next(looks), next(took))[1])
     monkeypatch.setattr(asyncio, "sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await tidy()
-    assert pauses == pytest.approx([60.0, 60.0, 3000.0, 200.0])
+    assert pauses == pytest.approx([600.0, 600.0, 3000.0, 700.0])
     assert next(looks) == 3
 
 
