@@ -14,12 +14,13 @@ by ``make bench-quick``.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from typing import Final
 
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.policy.effects import NO_EFFECTS
-from pgcache.proxy.accounts import count_asked, tell_if_slow, tell_why
+from pgcache.proxy.accounts import tell_if_slow, tell_why
 from pgcache.proxy.decide import refuse
 from pgcache.proxy.forward import Forwarder
 from pgcache.proxy.lane import Pass
@@ -48,6 +49,9 @@ _TAILS: Final = frozenset(EXECUTIONS.values())
 _MAX_TEXT: Final = 16 * 1024
 _MAX_NAMED: Final = 256
 _TRANSACTIONS: Final = frozenset((Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK))
+Known = tuple[Pass | None, Prepared | None]
+_NOTHING: Final[Known] = (None, None)
+_length_at: Final = struct.Struct(">I").unpack_from
 _NAME: Final = 6  # where the statement's name begins in a Bind of the unnamed portal
 _START: Final = {
     codes.QUERY: b"",
@@ -88,7 +92,7 @@ class Express:
         self._state = state
         self._counters = state.engine.counters
         self._passes: dict[bytes, Pass] = {}
-        self._named: dict[bytes, Pass | None] = {}  # by this session's names of statements
+        self._named: dict[bytes, Known] = {}  # by this session's names of statements
         self.underway: Pass | None = None
         self.data = b""
         self._prepared: Prepared | None = None  # the named statement that it executes
@@ -158,17 +162,18 @@ class Express:
         expected = b"\0\0" if kind == codes.PARSE else b"\0"
         if not data.startswith(expected, name_at - 1):
             return None
-        if data[begin + 1 + int.from_bytes(data[begin + 1 : begin + 5], "big") :] not in _TAILS:
+        # So the Bind's length is there.
+        if data[begin + 1 + _length_at(data, begin + 1)[0] :] not in _TAILS:
             return None
         if kind == codes.PARSE:
             self._prepared = None
             return known
         name = data[name_at : data.find(0, name_at)]
-        known = self._named[name] if name in self._named else self._resolve(name)
-        self._prepared = None if known is None else self._state.statements[name]
+        found = self._named.get(name)
+        known, self._prepared = self._resolve(name) if found is None else found
         return known
 
-    def _resolve(self, name: bytes) -> Pass | None:
+    def _resolve(self, name: bytes) -> Known:
         """What is known of the statement that this session calls ``name``."""
         if len(self._named) >= _MAX_NAMED:
             self._named.clear()
@@ -185,8 +190,8 @@ class Express:
             known = self._judge(prepared.script)
             if known is not None and self._state.engine.config.log.why_not_cached == "once":
                 tell_why(self._state, known.refusal, prepared.script)
-        self._named[name] = known
-        return known
+        found = self._named[name] = (known, prepared) if known is not None else _NOTHING
+        return found
 
     def _may_end(self, known: Pass, kind: int) -> bool:
         """Whether there is a transaction to begin or to end, and nothing that it has written."""
@@ -276,10 +281,14 @@ class Express:
         now = state.engine.clock()
         took = now - self.started
         self._counters.forward_seconds.observe(took)
-        if state.database is not None:
+        database, engine = state.database, state.engine
+        if database is not None:
             if not known.ends:
-                count_asked(state, known.asked, took, now)
-            tell_if_slow(state, known.asked, took)
+                query = engine.queries.find(database.name, known.script)
+                query.ran(known.refusal.reason, took, now)
+            slow = engine.config.log.slow_query
+            if slow is not None and took >= slow:
+                tell_if_slow(state, known.asked, took)
         if not known.ends:
             state.last, state.verdict = known.verdict, None
         return True

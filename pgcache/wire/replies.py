@@ -27,6 +27,7 @@ from pgcache.wire.ledger import (
 
 _UNPACK = Struct("!BI").unpack_from
 _ROW = codes.DATA_ROW
+_DESCRIPTION, _COMPLETE = codes.ROW_DESCRIPTION, codes.COMMAND_COMPLETE
 # Bodies that may be large and that nobody looks into: passed on as they come.
 _STREAMED = frozenset((codes.COPY_DATA, codes.FUNCTION_CALL_RESPONSE))
 _SIMPLE = {codes.PARSE_COMPLETE: PARSE, codes.BIND_COMPLETE: BIND, codes.CLOSE_COMPLETE: CLOSE}
@@ -242,20 +243,16 @@ def is_whole_read(data: bytes, start: bytes, ready: bytes) -> bool:
     ``start``: the acknowledgements before its RowDescription, which may be missing. ``ready``: the
     ReadyForQuery that has to end it. HOT PATH: the common case without a call for each message.
     """
-    size = len(data) - len(ready)
     if not data.endswith(ready) or not data.startswith(start):
         return False
-    pos = len(start)
-    if pos + 5 <= size and data[pos] == codes.ROW_DESCRIPTION:
-        pos += 1 + int.from_bytes(data[pos + 1 : pos + 5], "big")
+    pos, size = len(start), len(data) - len(ready)
+    first = pos
     while size - pos >= 5:
         kind, length = _UNPACK(data, pos)
-        end = pos + 1 + length
-        if kind != _ROW:
-            return bool(kind == codes.COMMAND_COMPLETE and end == size) and data.startswith(
-                b"SELECT ", pos + 5
-            )
+        if kind != _ROW and (kind != _DESCRIPTION or pos != first):
+            is_end: bool = kind == _COMPLETE and pos + 1 + length == size
+            return is_end and data.startswith(b"SELECT ", pos + 5)
         if length < 4:
             return False
-        pos = end
+        pos += 1 + length
     return False
