@@ -44,6 +44,7 @@ class Database:
     __slots__ = (
         "_effects",
         "_engine",
+        "_judge",
         "_plans",
         "_renamed",
         "_shared_plans",
@@ -79,7 +80,9 @@ class Database:
         self._plans: dict[tuple[Script, View, Narrowed], ReadPlan] = {}
         # by the id of a statement, which is kept, so that no other can come to have it
         self._shared_plans: dict[tuple[int, Hints, View], tuple[Statement, ReadPlan]] = {}
-        self._effects: dict[tuple[int, View], tuple[Statement, Snapshot | None, Effects]] = {}
+        # by one snapshot: each is megabytes, and none may outlive the next
+        self._effects: dict[tuple[int, View], tuple[Statement, Effects]] = {}
+        self._judge: Snapshot | None = None
         self.known: Snapshot | None = None  # the last, until definitions surely changed
         self.doubts = 0
         self._renamed: dict[str, int] = {}  # role names that mean another role since that doubt
@@ -159,14 +162,17 @@ class Database:
             schemas = () if snapshot is None else snapshot.schemas
             view = View((TEMPORARY_SCHEMA, *schemas), "")
         key = (id(statement), view)
+        if self._judge is not snapshot:
+            self._effects.clear()
+            self._judge = snapshot
         known = self._effects.get(key)
-        if known is not None and known[1] is snapshot:
-            return known[2]
+        if known is not None:
+            return known[1]
         effects = plan_effects(statement, view, snapshot)
         if len(self._effects) >= _MAX_PLANS:
             self._effects.clear()
         # The statement is kept, so that no other can come to have its id.
-        self._effects[key] = (statement, snapshot, effects)
+        self._effects[key] = (statement, effects)
         return effects
 
     def forget_plans(self) -> None:
