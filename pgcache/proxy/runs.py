@@ -112,6 +112,11 @@ class Gatherer:
         """Whether nothing is waiting for its rest."""
         return self._run is None and self._frames.at_boundary and not self.kept
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether only the first pieces of a large message were given so far."""
+        return self._frames.is_cut_short
+
     def feed(self, data: bytes) -> Iterator[Run]:
         """Yield the runs that ``data`` completes. Raises ProtocolViolation."""
         if self.kept:

@@ -24,7 +24,7 @@ from pgcache.proxy.probes import Prober
 from pgcache.proxy.runs import Gatherer, Run
 from pgcache.proxy.slow import SlowLane
 from pgcache.proxy.state import State
-from pgcache.proxy.turns import fail_captures
+from pgcache.proxy.turns import fail_captures, is_awaited
 from pgcache.proxy.upward import upward
 from pgcache.wire import codes
 from pgcache.wire.ledger import SYNC, Ledger
@@ -164,7 +164,7 @@ class Session:
         if state.ledger.copy_in:
             return False  # the origin waits for the client: only its end ends that
         # Of waiting runs the origin has yet to hear; a group without its Sync will not commit.
-        return bool(self._runs) or any(t.is_needed for t in state.groups if t is not state.group)
+        return bool(self._runs) or is_awaited(state.groups, state.group, self.gatherer.is_cut_short)
 
     def hold_answers(self, full: bool) -> None:
         """Answer no more while the client does not read what it has got (W-43)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from pgcache.errors.reasons import Reason
@@ -132,3 +133,13 @@ def release_followers(turns: Iterable[Turn]) -> None:
     for turn in turns:
         for capture in turn.captures:
             capture.let_go()
+
+
+def is_awaited(turns: deque[Turn], unsynced: Turn | None, cut_short: bool) -> bool:
+    """Whether the outcome of one matters although the client has gone.
+
+    One without its Sync will not commit, nor does the last one run when ``cut_short``: the rest of
+    its message will never come.
+    """
+    unfinished = turns[-1] if cut_short and turns else None
+    return any(t.is_needed for t in turns if t is not unsynced and t is not unfinished)

@@ -46,6 +46,11 @@ class ClientFrames:
         """Whether no part of a message is waiting for its rest."""
         return not self._buffer and not self._remaining
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the first pieces of a large message have been given, but not the last."""
+        return bool(self._remaining)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that ``data`` completes.
 
