@@ -19,6 +19,7 @@ from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.encodings import decode
 from pgcache.sql.model import Kind, Script
 from pgcache.sql.shape import fingerprint
+from pgcache.wire import codes
 from pgcache.wire.messages import build_notice
 
 log = structlog.get_logger("pgcache.proxy")
@@ -32,6 +33,7 @@ _TALK = frozenset(
 def count_hit(state: State, entry: Entry, *, shared: bool) -> None:
     """An entry answers; ``shared``: another client's flight has just brought it."""
     counters = state.engine.counters
+    state.has_read = state.status != codes.IDLE
     if shared:
         counters.followers += 1
     else:

@@ -30,6 +30,7 @@ from pgcache.proxy.recording import Asked, start_capture
 from pgcache.proxy.rerun import Rerun
 from pgcache.proxy.state import State
 from pgcache.wire import codes
+from pgcache.wire.messages import is_fatal
 
 # How long the connection must have been at rest before it is used, in seconds.
 IDLE = 0.05
@@ -262,6 +263,7 @@ class Background:
             return False
         for_client = rerun.feed(data)
         for message in for_client:
+            self._state.is_ended = self._state.is_ended or is_fatal(message)
             self._client.send(message)
         if rerun.is_over:
             self._finish(rerun)

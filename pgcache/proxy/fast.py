@@ -98,6 +98,8 @@ class FastLane:
         settings, database = state.settings, state.database
         if not self.is_enabled or state.groups or state.local or state.unflushed or state.opaque:
             return False
+        if state.is_ended:
+            return False  # a direct client would hear no more (W-42)
         refusal = None if settings is None else state.gate()
         if settings is None or database is None or refusal is not None:
             self._lane, self._generations = _NO_LANE, _NO_GENERATIONS
@@ -341,6 +343,7 @@ class FastLane:
         if turn is None:
             return
         if state.status != codes.IDLE:
+            state.has_read = True
             self._leave_portal(turn.entry)
         self._data = b""
         entry = turn.entry

@@ -71,6 +71,7 @@ class Forwarder:
             self._send(message.raw)
             return
         shown = making.make_named(state, script, pieces)
+        making.take_snapshot(state, statements, pieces)
         if pieces and state.group is None:
             # Should one of these fail, the origin would ignore the Query without a Sync.
             state.ledger.push(ledger.SYNC, None, internal=True)
@@ -226,6 +227,7 @@ class Forwarder:
         if unnamed is not None and changes and not is_own(unnamed.script):
             # Made later, it would be parsed under other settings (W-56), or not at all.
             making.make_statement(state, b"", unnamed, pieces)
+        making.take_snapshot(state, statements, pieces)
         execution = Execution(turn, statements, portal=portal, maximum=maximum)
         execution.effects = tuple([self._account(turn, statement) for statement in statements])
         capture = execution.capture = None if portal is None else portal.capture

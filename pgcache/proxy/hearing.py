@@ -21,7 +21,7 @@ from pgcache.proxy.state import State
 from pgcache.proxy.turns import Execution, Turn
 from pgcache.wire import codes
 from pgcache.wire.ledger import BIND, CLOSE, DESCRIBE, EXECUTE, PARSE, QUERY, Owed
-from pgcache.wire.messages import error_code
+from pgcache.wire.messages import error_code, is_fatal
 
 _ROLLBACK = b"ROLLBACK\0"
 _NO_PORTAL = b"\0Rexec_execute_message\0"
@@ -118,6 +118,7 @@ class Hearing:
         if entry is not None and isinstance(entry[1], Probing):
             entry[1].failed = True
             return
+        state.is_ended = state.is_ended or is_fatal(message)
         if state.groups:
             turn = state.groups[0]
             turn.errored = True

@@ -20,10 +20,16 @@ from pgcache.proxy.prepared import Portal, Prepared
 from pgcache.proxy.state import State
 from pgcache.sql.model import Kind, Script, Statement
 from pgcache.wire import codes, ledger
-from pgcache.wire.messages import build, build_execute
+from pgcache.wire.messages import build, build_execute, build_parse
 
 _CLOSE_UNNAMED = build(codes.CLOSE, b"S\0")
 _CLOSE_UNNAMED_PORTAL = build(codes.CLOSE, b"P\0")
+
+_SNAPSHOT = b"pgcache snapshot"
+_SETS = frozenset((Kind.SET, Kind.RESET, Kind.BEGIN))
+_MODES = frozenset(
+    ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
+) | frozenset(("transaction_snapshot",))
 
 Pieces = list[bytes]
 
@@ -40,6 +46,26 @@ def make_statement(state: State, name: bytes, prepared: Prepared | None, pieces:
         state.ledger.push(ledger.PARSE, prepared, internal=True)
         pieces.append(prepared.message)
         prepared.is_virtual = False
+
+
+def take_snapshot(state: State, statements: Sequence[Statement], pieces: Pieces) -> None:
+    """Have the origin's transaction read, where the client's has, before its modes are set.
+
+    It then says itself that it is too late for that (25001). To parse a SELECT is enough: its
+    analysis takes the transaction's first snapshot. Behind what may have begun another one there
+    is nothing to be done.
+    """
+    group = state.group
+    if not state.has_read or state.is_failed or len(state.groups) > (group is not None):
+        return
+    if group is not None and group.shifts:
+        return
+    if any(s.kind in _SETS and any(c.name in _MODES for c in s.settings) for s in statements):
+        state.has_read = False
+        state.ledger.push(ledger.PARSE, None, internal=True)
+        state.ledger.push(ledger.CLOSE, None, internal=True)
+        pieces.append(build_parse(_SNAPSHOT, b"SELECT 1", ()))
+        pieces.append(build(codes.CLOSE, b"S" + _SNAPSHOT + b"\0"))
 
 
 def drop_stale(state: State, name: bytes, portal: Portal | None, pieces: Pieces) -> None:

@@ -56,6 +56,7 @@ def _commit(state: State, statement: Statement, turn: Turn, rolled_back: bool) -
             settings.commit(chain=statement.chain)
     _close_portals(state)
     state.savepoints.clear()
+    state.has_read = False
 
 
 def _rollback(state: State, statement: Statement, turn: Turn, _rolled_back: bool) -> None:

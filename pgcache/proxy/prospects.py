@@ -112,7 +112,9 @@ def may_play(state: State) -> bool:
     portal's rows are of when it was bound.
     """
     group, ledger = state.group, state.ledger
-    return not (ledger.skipping or ledger.copy_in or (group is not None and group.errored))
+    if ledger.skipping or ledger.copy_in or state.is_ended:
+        return False
+    return group is None or not group.errored
 
 
 def part(state: State, run: Run) -> tuple[bool, int]:

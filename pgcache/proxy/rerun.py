@@ -26,6 +26,7 @@ from pgcache.wire.messages import (
     build_execute,
     build_parse,
     build_target,
+    is_fatal,
 )
 from pgcache.wire.replies import ReplyWalker
 
@@ -124,7 +125,7 @@ class Rerun:
     def on_error(self, entry: Owed | None, message: bytes) -> None:
         """The client hears of it only where the connection ends with it."""
         self.failed = True
-        if b"VFATAL\0" in message or b"VPANIC\0" in message:
+        if is_fatal(message):
             self._for_client.append(message)
 
     def on_dropped(self, entries: list[Owed]) -> None:

@@ -247,7 +247,12 @@ class SlowLane:
     # -- conditions
 
     def _can_serve(self) -> bool:
-        return self._state.database is not None and not self.is_gone and self._state.may_serve
+        state = self._state
+        return (
+            state.database is not None
+            and not (self.is_gone or state.is_ended)
+            and (state.may_serve)
+        )
 
     def _must_learn(self, run: Run, opens: bool) -> bool:
         """Whether the session has to be known before ``run``, which ``opens`` something."""

@@ -57,7 +57,9 @@ class State:
         "fetched",
         "group",
         "groups",
+        "has_read",
         "is_cut_off",
+        "is_ended",
         "last",
         "ledger",
         "local",
@@ -90,6 +92,7 @@ class State:
         self.parameters: dict[str, str] = {}  # ParameterStatus, as the origin reports them
         self.on_key: Callable[[bytes], None] = lambda message: None  # BackendKeyData came
         self.is_cut_off = False  # its origin connection is lost: only what is cached is left
+        self.is_ended = False  # the origin has said its last: nothing follows, of anybody
         self.opaque = False  # something unknown passed: nothing can be said of it any more
         self.writes: WriteLedger | None = None
         self.statements: dict[bytes, Prepared] = {}
@@ -105,6 +108,7 @@ class State:
         self.status = codes.IDLE
         self.dirty = False  # it may have written
         self.pinned = False  # it holds locks that its reads count on (T-20)
+        self.has_read = False  # in a way that the origin knows nothing of
         self.savepoints: list[str] = []
         self.changes = 0  # forwarded so far: what may change what this session would read
         self.stale_portal = False  # the origin has an unnamed portal that the client has not
@@ -301,6 +305,7 @@ class State:
         """The origin is outside a transaction block again: portals and savepoints are gone."""
         self.dirty = False
         self.pinned = False
+        self.has_read = False
         self.stale_portal = False
         self.savepoints.clear()
         for name, portal in list(self.portals.items()):

@@ -252,6 +252,11 @@ def error_code(message: bytes) -> str:
     return ""
 
 
+def is_fatal(message: bytes) -> bool:
+    """Whether an ErrorResponse is the last of its session; severity V is never translated."""
+    return b"\0VFATAL\0" in message or b"\0VPANIC\0" in message
+
+
 def build_error(
     code: str, message: str, *, detail: str = "", hint: str = "", severity: str = "ERROR"
 ) -> bytes:

@@ -24,6 +24,7 @@ from pgcache.wire.ledger import (
     Ledger,
     Owed,
 )
+from pgcache.wire.messages import is_fatal
 
 _UNPACK = Struct("!BI").unpack_from
 _ROW = codes.DATA_ROW
@@ -189,7 +190,7 @@ class ReplyWalker:
             return False
         entry = self.ledger.head
         is_question = entry is not None and entry[0] == QUERY
-        return not is_question or b"VFATAL\0" in message or b"VPANIC\0" in message
+        return not is_question or is_fatal(message)
 
     def _ready(self, message: bytes) -> bytes:
         entry = self.ledger.head

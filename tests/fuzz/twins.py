@@ -118,22 +118,6 @@ def comparable(frame: Frame, database: str) -> object:
     return kind, body
 
 
-def _both_aborted(direct: list[Frame], proxied: list[Frame]) -> bool:
-    """Whether both refuse a Bind in a failed transaction, each at its own place.
-
-    PostgreSQL looks at a Bind's parameters before it looks at the transaction; where the unnamed
-    statement was answered here, the origin refuses the Parse that makes it, and says so.
-    """
-    if [frame.kind for frame in direct] != [frame.kind for frame in proxied]:
-        return False
-    return all(
-        wanted == found
-        or (wanted.kind == "E" and frames.fields(found.body).get("C") == "25P02")
-        or comparable(wanted, "-") == comparable(found, "-")
-        for wanted, found in zip(direct, proxied, strict=True)
-    )
-
-
 def _known(oid: int) -> int:
     return min(oid, _FIRST_USER_OID)
 
@@ -190,7 +174,7 @@ class Twins:
                 [comparable(frame, side.database) for frame in frames_]
                 for frames_, side in zip(told, self.sides, strict=True)
             )
-            if wanted != found and not _both_aborted(direct, proxied):
+            if wanted != found:
                 raise Difference(_report(number, op, direct, proxied))
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 from pgcache.catalog.standing import Phase
 from pgcache.errors import ProtocolViolation
 from pgcache.proxy.flow import Hold
+from pgcache.wire.messages import build_error
 from tests.proxy.rig import DATABASE, Line, Rig, whole_run, words
 from tests.support import frames
 from tests.support.frames import FLUSH, SYNC, bind, close_request, execute, parse, query
@@ -257,6 +258,25 @@ async def test_W60_a_query_ignored_after_an_error_leaves_no_lock(rig: Rig, line:
     line.hears("Z(I)")
     assert rig.database.generations.locked_tags() == frozenset()
     assert not line.state.groups
+
+
+@pytest.mark.parametrize("question", [query("select v from t"), whole_run("select v from t")])
+async def test_W42_nothing_is_answered_behind_the_origins_last_words(
+    line: Line, question: bytes
+) -> None:
+    """They have reached the client, and the end of the connection has not."""
+    for _ in range(3):
+        line.says(question)
+    line.heard()
+    line.origin.heard.clear()
+    line.says(question)
+    assert line.heard() and not line.origin.heard  # from memory
+    line.origin.say(build_error("57P05", "idle-session timeout", severity="FATAL"))
+    line.hears("E(57P05)")
+    line.origin.is_held = True
+    line.says(question)
+    line.hears("")
+    assert line.origin.heard == question
 
 
 async def test_W72_a_function_call_may_write_anything(rig: Rig, line: Line) -> None:
