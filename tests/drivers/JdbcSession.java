@@ -64,6 +64,7 @@ final class JdbcSession {
         TASKS.put("change", JdbcSession::change);
         TASKS.put("dbeaver", JdbcSession::dbeaver);
         TASKS.put("rest", JdbcSession::rest);
+        TASKS.put("why", JdbcSession::why);
         TASKS.put("outlast", JdbcSession::outlast);
     }
 
@@ -572,6 +573,23 @@ final class JdbcSession {
             if (System.nanoTime() > end) {
                 throw new SQLException("only " + told + " times: " + verdict);
             }
+        }
+    }
+
+    /** A tool that reads by pages asks why: what it asked before is closed in the same run. */
+    private static void why(Connection connection) throws SQLException {
+        connection.setAutoCommit(false);
+        for (int round = 0; round < 3; round++) {
+            String sql = "select nspname, v from pg_namespace, t where id = 5 order by nspname";
+            for (String each : new String[] {sql, "show pgcache.last"}) {
+                try (Statement statement = connection.createStatement()) {
+                    statement.setFetchSize(2);
+                    ResultSet rows = statement.executeQuery(each);
+                    rows.next();
+                    say("why", rows.getString(1));
+                }
+            }
+            connection.commit();
         }
     }
 

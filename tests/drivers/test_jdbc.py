@@ -146,6 +146,11 @@ def test_the_console(arena: Arena, jdbc: Jdbc, settings: dict[str, str]) -> None
     assert "valid: true" in seen
 
 
+def test_why_inside_a_transaction_that_reads_by_pages(arena: Arena, jdbc: Jdbc) -> None:
+    told = jdbc.play("why", arena.proxy.url("app", arena.database))
+    assert [line.startswith("why: pgcache; fwd=bypass") for line in told] == [False, True] * 3
+
+
 def test_the_console_in_dbeaver(arena: Arena, jdbc: Jdbc) -> None:
     told = jdbc.play(
         "dbeaver",
