@@ -206,12 +206,14 @@ def _hits() -> list[Step]:
         session.from_client(batch)  # from here on it looks for others
 
     def another() -> None:
-        """A value that was not asked for through this lane before."""
+        """A value that was not asked for before: its entry is there, and was never hit."""
         state.engine.lanes.forget(lane, turn)
+        entry.hits = entry.credited = 0
         fast_bind.from_client(bind)
 
     state, lane = fast_bind.state, fast_bind._fast._named[b"P0"]
     turn = bind[bind.index(0, 6) :]
+    entry = lane[turn].entry
     return [
         Step("hit", "Query, fast lane", lambda: fast.from_client(simple)),
         Step("hit", "Bind …, other parameters", another),
