@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.flights import Follow, Lead
@@ -50,6 +50,12 @@ class Joiner:
         elif part is not None:
             self._state.engine.counters.flights += 1
         return part
+
+    def join_several(
+        self, questions: Sequence[tuple[Ask, int]], run: Run
+    ) -> list[Lead | None] | None:
+        """Lead what several questions of one run miss, or not; None: it has to wait."""
+        return [None] * len(questions)
 
     def take_landed(self, run: Run) -> Entry | None:
         """The result that the flight brought which ``run`` waited for; nobody else's (T-17)."""

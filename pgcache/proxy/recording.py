@@ -69,8 +69,16 @@ def record_missed(
     captures: dict[int, Capture] = {}
     # Where no Sync follows at once, nobody knows when the result will be complete (T-17).
     flies = len(local.misses) == 1 and run.kind == codes.SYNC
+    leads: dict[int, Lead | None] = {}
+    is_whole = run.kind == codes.SYNC and local.limits.keys() >= local.misses.keys()
+    if len(local.misses) > 1 and is_whole:
+        several = [(question, local.limits[index]) for index, question in local.misses.items()]
+        joined = joiner.join_several(several, run)
+        if joined is None:
+            return None
+        leads = dict(zip(local.misses, joined, strict=True))
     for index, question in local.misses.items():
-        lead: Lead | None = None
+        lead = leads.get(index)
         if flies and index in local.limits:
             part = joiner.join(question, run, local.limits[index])
             if isinstance(part, Follow):

@@ -9,24 +9,18 @@ Counterpart: ``session`` is the slow lane. Without a shared store nothing in her
 
 from __future__ import annotations
 
-import asyncio
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.flights import Follow, Lead
-from pgcache.cache.shared.lookup import Grant, Wanted, look_up
-from pgcache.cache.shared.space import Space
-from pgcache.proxy.chores import take_in
-from pgcache.proxy.decide import Ask, flight_key, may_be_stale, must_be_fetched
+from pgcache.proxy.asking import SharedJoiner
 from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Peer, Then
-from pgcache.proxy.joining import MAX_ATTEMPTS, Joiner
 from pgcache.proxy.lane import UNKNOWN, Lane, Piece, Turn
 from pgcache.proxy.recipe import Proof
-from pgcache.proxy.runs import Gatherer, Run
+from pgcache.proxy.runs import Gatherer
 from pgcache.proxy.session import Session
 from pgcache.proxy.state import State
 from pgcache.proxy.upward import upward
@@ -94,157 +88,6 @@ class SharedFastLane(FastLane):
         """Eventual hits are proved by the memory tier, not by what the store has just said."""
         if proof.strict or not self._state.fetched:
             super().prove(raw, answer, proof)
-
-
-class SharedJoiner(Joiner):
-    """Joins flights of this process, and asks the store before it leads one."""
-
-    __slots__ = ("_answers", "_asking", "_lead", "_whose")
-
-    def __init__(self, state: State, go_on: Callable[[], None]) -> None:
-        super().__init__(state, go_on)
-        self._asking: asyncio.Task[None] | None = None
-        self._lead: Lead | None = None  # of the question that is being asked
-        self._whose: Run | None = None  # what follows belongs to this run
-        self._answers: dict[bytes, Lead | None] = {}
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the session waits for the store, or for another client's flight."""
-        return self._asking is not None or super().is_waiting
-
-    def take_landed(self, run: Run) -> Entry | None:
-        """What a flight brought; what the store brought for another run is forgotten."""
-        self._belong(run)
-        return super().take_landed(run)
-
-    def _belong(self, run: Run) -> None:
-        if run is not self._whose:
-            self._whose = run
-            self._forget()
-
-    def _forget(self) -> None:
-        self._state.fetched.clear()
-        for lead in self._answers.values():
-            if lead is not None:
-                lead.fail()
-        self._answers.clear()
-
-    def join(self, question: Ask, run: Run, limit: int) -> Lead | Follow | None:
-        """Lead, follow or wait for the store (a ``Follow`` as well), or None: run it alone."""
-        self._belong(run)
-        key = question.key + limit.to_bytes(4, "big") if limit else question.key
-        if key in self._answers:
-            return self._answers.pop(key)
-        space = question.database.space
-        if question.shadow or run.attempts >= MAX_ATTEMPTS or space is None or not space.is_usable:
-            return None
-        wanted = self._wanted(question, limit)
-        lead = self._new_lead(question, run, limit, key, wanted)
-        if not isinstance(lead, Lead):
-            return lead
-        self._lead = lead
-        self._asking = asyncio.get_running_loop().create_task(self._ask(space, wanted, lead, key))
-        return Follow(lead)
-
-    def _new_lead(
-        self, question: Ask, run: Run, limit: int, key: bytes, wanted: Wanted
-    ) -> Lead | Follow | None:
-        if not (question.strict or wanted.is_stale):
-            return super().join(question, run, limit)
-        # Whether a flight may be joined is the store's to say.
-        database = question.database
-        return database.flights.lead_alone(key, question.tags, database.generations)
-
-    def _wanted(self, question: Ask, limit: int) -> Wanted:
-        now = self._state.engine.clock()
-        live = self._at_hand(question, limit, now) if question.strict else None
-        stale, grace = None, 0.0
-        if live is None and question.grace > 0 and not question.refresh:
-            stale = self._stale_at_hand(question, limit, now)
-            rows = limit if stale is None else 0 if stale.complete else stale.row_count
-            if must_be_fetched(question, flight_key(question, rows)):
-                stale = None
-            else:
-                grace = question.grace
-        return Wanted(
-            question.key,
-            question.tags,
-            question.lifetime,
-            limit,
-            described=question.described,
-            fresh=question.refresh,
-            at_hand=live or stale,
-            is_stale=stale is not None,
-            grace=grace,
-        )
-
-    def _at_hand(self, question: Ask, limit: int, now: float) -> Entry | None:
-        """The live entry that the store has only to confirm."""
-        if question.refresh:
-            return None
-        store, generations = self._state.engine.store, question.database.generations
-        entry = store.get(question.key, generations, now)
-        if entry is None or not entry.holds(limit) or now >= entry.stored_at + question.lifetime:
-            return None
-        return entry if _is_comparable(question, entry) else None
-
-    def _stale_at_hand(self, question: Ask, limit: int, now: float) -> Entry | None:
-        """The same of one that is within its grace."""
-        store, generations = self._state.engine.store, question.database.generations
-        entry = store.get_stale(question.key, generations, now)
-        if entry is None or not may_be_stale(question, entry, limit, now):
-            return None
-        return entry if _is_comparable(question, entry) else None
-
-    async def _ask(self, space: Space, wanted: Wanted, lead: Lead, key: bytes) -> None:
-        found: Entry | Grant | None = None
-        try:
-            found = await look_up(space, wanted)
-        finally:
-            if self._lead is lead:
-                self._asking = self._lead = None
-                self._settle(wanted, lead, key, found)
-            elif isinstance(found, Grant):
-                found.release()
-        self._go_on()
-        if self._asking is None:
-            self._forget()  # the run went another way, or has to ask again
-
-    def _settle(self, wanted: Wanted, lead: Lead, key: bytes, found: Entry | Grant | None) -> None:
-        state = self._state
-        if isinstance(found, Grant):
-            lead.grant = found
-            self._answers[key] = lead
-        elif isinstance(found, Entry):
-            state.fetched[wanted.key] = found
-            if self._whose is not None:
-                # One that does not fit after all is not asked for without end.
-                self._whose.attempts += 1
-            if found is not wanted.at_hand and state.database is not None:
-                take_in(state.engine, state.database, found)
-            lead.finish(found)
-        else:
-            self._answers[key] = None
-            lead.fail()
-
-    def leave(self) -> None:
-        """Stop waiting; the run goes on by itself."""
-        self._forget()
-        asking, lead = self._asking, self._lead
-        if asking is not None and lead is not None:
-            self._asking = self._lead = None
-            asking.cancel()
-            lead.fail()
-            if self._whose is not None:
-                self._whose.attempts = MAX_ATTEMPTS
-        super().leave()
-
-
-def _is_comparable(question: Ask, entry: Entry) -> bool:
-    """Whether the store knows the entry, and it would do."""
-    is_described = entry.row_description is not None or not question.described
-    return bool(entry.shared) and is_described
 
 
 class SharedSession(Session):

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pgcache.cache.entry import Entry
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.contract import StoreLost
-from pgcache.cache.shared.keys import build_keys
+from pgcache.cache.shared.keys import build_keys, digest
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.link import StoreCounts, Times
 from pgcache.cache.shared.orders import Orders
@@ -110,3 +110,11 @@ def share(rig: Rig) -> FakeSpace:
 def make_session(engine: Any, client: Peer, origin: Peer) -> SharedSession:
     """What takes the place of ``Session``."""
     return SharedSession(engine, client, origin)
+
+
+def stored(
+    space: FakeSpace, entry: Entry, *, age: int = 0, left: int = 60_000, kept: int = 60_000
+) -> list[Any]:
+    """What the store says where it has an entry, with its times in ms."""
+    value = Codec().encode(space.keys.entry(digest(entry.key)), entry, TOKENS)
+    return [b"hit", TOKENS, age, left, kept, value]

@@ -7,8 +7,8 @@ import pytest
 from tests.proxy import rig as rigs
 from tests.proxy.plays import VALUED
 from tests.proxy.rig import Line, Rig, whole_run
-from tests.proxy.sharing import FakeSpace, make_session, share
-from tests.support.frames import query
+from tests.proxy.sharing import FakeSpace, make_session, share, stored
+from tests.support.frames import SYNC, query
 
 READ, ANSWER = "select v from t", "T(v) D(one) D(two) C(SELECT_2) Z(I)"
 
@@ -134,3 +134,59 @@ async def test_W32_a_cancel_request_finds_an_execution_of_its_own(
     assert line.session.wants_cancel()
     line.origin.release()
     line.hears(ANSWER)
+
+
+def pipeline(*questions: str) -> bytes:
+    """Several questions, and one Sync."""
+    return b"".join(whole_run(question)[: -len(SYNC)] for question in questions) + SYNC
+
+
+async def rest(rig: Rig) -> None:
+    for _ in range(8):
+        await rig.rest()
+
+
+async def test_several_questions_of_one_run_are_asked_and_stored_at_once(
+    rig: Rig, space: FakeSpace
+) -> None:
+    line, run = rig.line(), pipeline(READ, "select v from u", READ)
+    line.says(run)
+    await rest(rig)
+    answer = line.heard()
+    assert rigs.words(answer).count("C(SELECT_2)") == 2
+    assert line.asked() == "PBDEPBDEPBDES"
+    assert sorted(space.ran) == ["fetch", "fetch", "fill", "fill"]
+    assert len(rig.database.flights) == 0
+    kept = {entry.key: entry for entry in rig.engine.entries()}
+    for entry in kept.values():
+        space.fetched.append(stored(space, entry))
+    rig.engine.store.clear()
+    space.ran.clear()
+    other = rig.line()
+    other.says(run)
+    await rest(rig)
+    assert (other.heard(), other.asked()) == (answer, "")
+    assert space.ran == ["fetch", "fetch"]
+
+
+async def test_P7_what_others_are_at_is_not_waited_for_where_there_is_more(
+    rig: Rig, space: FakeSpace
+) -> None:
+    """Two runs could otherwise wait for each other."""
+    line = rig.line()
+    space.fetched = [[b"busy", b"t" * 48, b"f" * 16, 60_000], [b"miss", b"t" * 48]]
+    line.says(pipeline(READ, "select v from u"))
+    await rest(rig)
+    assert line.asked() == "PBDEPBDES"
+    assert sorted(space.ran) == ["fetch", "fetch", "fill"]
+
+
+async def test_a_client_that_leaves_meanwhile_gives_all_leave_back(
+    rig: Rig, space: FakeSpace
+) -> None:
+    line = rig.line()
+    line.says(pipeline(READ, "select v from u"))
+    line.session.client_gone()
+    await rest(rig)
+    assert space.leases == {}
+    assert len(rig.database.flights) == 0

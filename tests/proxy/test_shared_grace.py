@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.keys import digest
 from pgcache.proxy import background, checking
 from tests.proxy import rig as rigs
 from tests.proxy.rig import Line, Rig
-from tests.proxy.sharing import TOKENS, FakeSpace, make_session, share
+from tests.proxy.sharing import TOKENS, FakeSpace, make_session, share, stored
 from tests.support.frames import query
 
 READ, ANSWER = "select v from t", "T(v) D(one) D(two) C(SELECT_2) Z(I)"
@@ -68,12 +67,6 @@ async def begin(rig: Rig, line: Line) -> None:
     await rest(rig)
 
 
-def value_of(space: FakeSpace, entry: Entry, *, age: int, left: int, kept: int) -> list[Any]:
-    """What the store says where it has an entry, with its times in ms."""
-    value = Codec().encode(space.keys.entry(digest(entry.key)), entry, TOKENS)
-    return [b"hit", TOKENS, age, left, kept, value]
-
-
 async def test_a_stale_result_is_confirmed_and_served_and_renewed(
     rig: Rig, space: FakeSpace
 ) -> None:
@@ -111,7 +104,7 @@ async def test_what_another_proxy_has_renewed_is_taken_from_the_store(
     line, other = rig.line(), rig.line()
     entry = await aged(rig, space, line)
     entry.rows, entry.row_count = entry.rows[: len(entry.rows) // 2], 1
-    renewed = value_of(space, entry, age=1_000, left=99_000, kept=149_000)
+    renewed = stored(space, entry, age=1_000, left=99_000, kept=149_000)
     space.fetched = [SAME, renewed]
     await asks(rig, line)
     line.heard()
@@ -129,14 +122,14 @@ async def test_P4_a_stale_one_of_the_store_has_the_same_hard_end(
 ) -> None:
     line = rig.line()
     entry = await aged(rig, space, line)
-    value = value_of(space, entry, age=101_000, left=-1_000, kept=49_000)
+    value = stored(space, entry, age=101_000, left=-1_000, kept=49_000)
     rig.engine.store.clear()
     space.fetched = [value, BUSY]
     await asks(rig, line)
     line.hears(ANSWER)
     assert (line.asked(), rig.counters.stale) == ("", 1)
     await begin(rig, line)
-    space.fetched = [value_of(space, entry, age=150_000, left=-50_000, kept=1)]
+    space.fetched = [stored(space, entry, age=150_000, left=-50_000, kept=1)]
     await asks(rig, line)
     line.hears(NEW)
 
@@ -220,7 +213,7 @@ async def test_hot_results_are_renewed_ahead_unless_another_proxy_did(
     line.asked()
     (entry,) = rig.engine.entries()
     rig.now += 80.0
-    space.fetched = [value_of(space, entry, age=5_000, left=95_000, kept=95_000)]
+    space.fetched = [stored(space, entry, age=5_000, left=95_000, kept=95_000)]
     await asks(rig, line)
     await begin(rig, line)
     assert line.asked() == ""
