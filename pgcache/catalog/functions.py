@@ -61,18 +61,19 @@ class Functions:
         "_declared",
         "_filled",
         "_internal",
+        "_made_from",
         "_operators",
-        "_parts",
         "_rows",
         "_verdicts",
     )
 
     def __init__(
         self,
-        rows: Iterable[FunctionRow],
-        operators: Iterable[OperatorRow],
+        rows: tuple[FunctionRow, ...],
+        operators: tuple[OperatorRow, ...],
         declared: Mapping[str, frozenset[int] | None],
     ) -> None:
+        self._made_from = rows, operators
         self._declared = declared
         self._rows = {row.oid: row for row in rows}
         self._by_name: dict[str, list[FunctionRow]] = defaultdict(list)
@@ -94,6 +95,16 @@ class Functions:
                 self._verdicts[row.oid] = merge(map(self.by_oid, filter(None, row.parts)))
         self._operators = {row.oid: row.function for row in operators}
         self._filled = self._judge_defaults()
+
+    def is_of(
+        self,
+        rows: tuple[FunctionRow, ...],
+        operators: tuple[OperatorRow, ...],
+        declared: Mapping[str, frozenset[int] | None],
+    ) -> bool:
+        """Whether just these rows were judged, in the light of just that."""
+        known_rows, known_operators = self._made_from
+        return known_rows is rows and known_operators == operators and self._declared == declared
 
     def by_oid(self, oid: int) -> FunctionVerdict:
         """The verdict on one function, its arguments' default values included."""

@@ -33,7 +33,8 @@ async def load_snapshot(
 async def load_rows(conn: Connection) -> rows.Rows:
     """Read the catalogs' rows, without concluding anything."""
     async with _reading(conn):
-        return await _read_rows(conn, await _read_server(conn), await _read_mark(conn))
+        server, mark = await _read_server(conn), await _read_mark(conn)
+        return await _read_rows(conn, server, mark, await _read_functions(conn))
 
 
 async def load_changes(conn: Connection, known: Snapshot) -> rows.Rows | None:
@@ -42,7 +43,10 @@ async def load_changes(conn: Connection, known: Snapshot) -> rows.Rows | None:
         server, mark = await _read_server(conn), await _read_mark(conn)
         if server == known.server and mark == known.mark:
             return None
-        return await _read_rows(conn, server, mark)
+        # Most of what there is to read, and what tables come and go without.
+        is_same = mark.functions == known.mark.functions and server.is_same_history(known.server)
+        functions = known.function_rows if is_same else await _read_functions(conn)
+        return await _read_rows(conn, server, mark, functions)
 
 
 async def is_backend_gone(conn: Connection, pid: int) -> bool:
@@ -57,16 +61,27 @@ async def _reading(conn: Connection) -> AsyncIterator[None]:
         yield
 
 
-async def _read_mark(conn: Connection) -> str:
-    return str(await conn.fetchval(queries.CHECK))
+async def _read_mark(conn: Connection) -> rows.Mark:
+    row = await conn.fetchrow(queries.CHECK)
+    assert row is not None  # a SELECT without FROM has one row
+    return rows.Mark(*row)
 
 
-async def _read_rows(conn: Connection, server: Server, mark: str) -> rows.Rows:
+async def _read_functions(conn: Connection) -> tuple[rows.FunctionRow, ...]:
+    return await _fetch(conn, rows.FunctionRow, queries.FUNCTIONS)
+
+
+async def _read_rows(
+    conn: Connection,
+    server: Server,
+    mark: rows.Mark,
+    functions: tuple[rows.FunctionRow, ...],
+) -> rows.Rows:
     return rows.Rows(
         server=server,
         mark=mark,
         relations=await _fetch(conn, rows.RelationRow, queries.RELATIONS),
-        functions=await _fetch(conn, rows.FunctionRow, queries.FUNCTIONS),
+        functions=functions,
         types=await _fetch(conn, rows.TypeRow, queries.TYPES),
         views=await _fetch(conn, rows.ViewRow, queries.VIEWS),
         policies=await _fetch(conn, rows.PolicyRow, queries.POLICIES),

@@ -174,6 +174,18 @@ class RoleRow(NamedTuple):
     name: str
 
 
+class Mark(NamedTuple):
+    """Hashes that move with every change of the catalogs that ``functions`` is read from, and of
+    all others.
+    """
+
+    functions: str
+    others: str
+
+
+NO_MARK: Final = Mark("", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """One consistent reading of a database's catalogs.
@@ -202,4 +214,4 @@ class Rows:
     roles: tuple[RoleRow, ...] = ()
     privileges: str = ""
     others: str = ""
-    mark: str = ""
+    mark: Mark = NO_MARK

@@ -160,9 +160,9 @@ class CatalogService:
         """Open a connection."""
         return await self._connect(database)
 
-    async def build(self, rows: Rows, declared: Declared) -> Snapshot:
+    async def build(self, rows: Rows, declared: Declared, before: Snapshot | None) -> Snapshot:
         """Conclude in a thread: it is pure, and may take a tenth of a second."""
-        return await asyncio.to_thread(build_snapshot, rows, declared)
+        return await asyncio.to_thread(build_snapshot, rows, declared, before)
 
     def time(self) -> float:
         """Seconds, to measure."""
@@ -321,7 +321,7 @@ class _Keeper:
             rows = await load_changes(connection, self._last)
         self._checks += 1
         if rows is not None:
-            new = await self._service.build(rows, declared)
+            new = await self._service.build(rows, declared, self._last)
             self._declared = declared
             self._loads += 1
             self._load_seconds = self._service.time() - began

@@ -46,12 +46,14 @@ class Snapshot:
 
     __slots__ = (
         "_functions",
+        "_functions_digest",
         "_reads",
         "_resolver",
         "_spelling",
         "_types",
         "_writes",
         "digest",
+        "function_rows",
         "has_dblink",
         "has_event_triggers",
         "has_writing_types",
@@ -67,10 +69,18 @@ class Snapshot:
         "writing_operators",
     )
 
-    def __init__(self, rows: Rows, declared: Declared | None = None) -> None:
+    def __init__(
+        self, rows: Rows, declared: Declared | None = None, before: Snapshot | None = None
+    ) -> None:
         self.server: Server = rows.server
         self.mark = rows.mark
-        self.digest = _digest(rows, declared or {})
+        self.function_rows = rows.functions
+        self._functions_digest: str = (
+            before._functions_digest
+            if before is not None and before.function_rows is rows.functions
+            else _hash(rows.functions)
+        )
+        self.digest = _digest(rows, self._functions_digest, declared or {})
         self._resolver = resolver = Resolver(rows.server.database, rows.relations)
         self._spelling = Spelling(rows.server.encoding)
         families = Families((row.child, row.parent) for row in rows.inherits)
@@ -84,7 +94,9 @@ class Snapshot:
             name: None if oids is None else expand(oids, resolver.by_oid, families, definitions)
             for name, oids in tables.items()
         }
-        self._functions = functions = Functions(rows.functions, rows.operators, read)
+        same = None if before is None else before.judged_functions(rows, read)
+        self._functions: Functions = same or Functions(rows.functions, rows.operators, read)
+        functions = self._functions
         self.setting_names = definitions.settings | functions.settings
         self._types = types = DataTypes(rows, functions)
         self.has_writing_types = types.any_writing
@@ -175,6 +187,13 @@ class Snapshot:
             return cast if verdict is None else merge([verdict, cast])
         return unknown_function(name.name) if verdict is None else verdict
 
+    def judged_functions(
+        self, rows: Rows, declared: Mapping[str, frozenset[int] | None]
+    ) -> Functions | None:
+        """The verdicts concluded from the very same rows, None where they are others."""
+        is_same = self._functions.is_of(rows.functions, rows.operators, declared)
+        return self._functions if is_same else None
+
     def _find_login_writes(self, rows: Rows, declared: Mapping[str, frozenset[int] | None]) -> Tags:
         """What a new session may change before its first statement (event triggers, from 17 on)."""
         written: list[Relation] = []
@@ -212,23 +231,27 @@ class Snapshot:
         return unsafe(self.attribute_function(ident))
 
 
-def build_snapshot(rows: Rows, declared: Declared | None = None) -> Snapshot:
+def build_snapshot(
+    rows: Rows, declared: Declared | None = None, before: Snapshot | None = None
+) -> Snapshot:
     """Conclude everything that can be concluded from the catalogs' rows.
 
     ``declared`` maps 'schema.function' to the 'schema.table' names that it reads, or writes when
-    it is a trigger's.
+    it is a trigger's. ``before`` is the last snapshot: what was concluded for it from the very
+    same rows is not concluded again.
     """
-    return Snapshot(rows, declared)
+    return Snapshot(rows, declared, before)
 
 
-def _digest(rows: Rows, declared: Declared) -> str:
+def _digest(rows: Rows, functions: str, declared: Declared) -> str:
     """A hash of the content: equal digests are equal schemas, whatever the server restarted."""
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for name in sorted(rows.__dataclass_fields__):
-        if name not in ("server", "mark"):
-            digest.update(repr((name, getattr(rows, name))).encode())
-    digest.update(repr((rows.server.database, sorted(declared.items()))).encode())
-    return digest.hexdigest()
+    names = sorted(set(rows.__dataclass_fields__) - {"server", "mark", "functions"})
+    content = [(name, getattr(rows, name)) for name in names]
+    return _hash((content, functions, rows.server.database, sorted(declared.items())))
+
+
+def _hash(content: object) -> str:
+    return hashlib.blake2b(repr(content).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _resolve_declared(

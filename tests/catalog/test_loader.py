@@ -146,10 +146,42 @@ async def test_C41_a_changed_schema_is_noticed(
             other.execute(statement.encode())
             rows = await load_changes(connection, known)
             assert rows is not None, statement
-            new = build_snapshot(rows)
+            new = build_snapshot(rows, None, known)
             assert new.digest != known.digest, statement
             known = new
     assert await load_changes(connection, known) is None
+    assert known.digest == (await load_snapshot(connection)).digest
+
+
+async def test_functions_are_read_again_only_where_they_changed(
+    postgres: Server, database: str, connection: Connection
+) -> None:
+    """They are thousands, and tables come and go without them."""
+    known = await load_snapshot(connection)
+    with postgres.connect(database=database) as other:
+        for statement, is_same in (
+            ("create table t(id int primary key)", True),
+            ("create view v as select id from t", True),
+            ("create function f(int) returns int stable language sql as 'select 1'", False),
+            ("create operator <#> (rightarg = int, function = f)", True),
+            ("alter extension plpgsql add function f(int)", False),
+            ("alter extension plpgsql drop function f(int)", False),
+            ("alter function f(int) immutable", False),
+            ("create schema s", False),
+            ("drop table t cascade", True),
+        ):
+            other.execute(statement.encode())
+            rows = await load_changes(connection, known)
+            assert rows is not None, statement
+            assert (rows.functions is known.function_rows) == is_same, statement
+            new = build_snapshot(rows, None, known)
+            full = await load_snapshot(connection)
+            assert new.digest == full.digest, statement
+            assert new.unsafe_operators == full.unsafe_operators, statement
+            for name in ("f", "now", "count"):
+                judged = [each.function(Name(name), ("public",), 1, None) for each in (new, full)]
+                assert judged[0] == judged[1], statement
+            known = new
 
 
 CHANGES = (
@@ -201,6 +233,8 @@ CHANGES = (
     "create materialized view m as select 1 as x",
     "create sequence q",
     "create collation c (locale = 'C')",
+    "alter extension plpgsql add function trg()",
+    "alter extension plpgsql drop function trg()",
     "create text search dictionary td (template = simple)",
     "alter text search dictionary td (stopwords = 'english')",
     "create text search configuration tc (copy = english)",

@@ -14,6 +14,7 @@ from pgcache.catalog.rows import (
     ForeignKeyRow,
     FunctionRow,
     InheritRow,
+    Mark,
     OperatorRow,
     PolicyRow,
     RelationRow,
@@ -41,7 +42,7 @@ def test_the_server_is_told() -> None:
 def test_C40_equal_content_has_an_equal_digest() -> None:
     digest = build_snapshot(ROWS).digest
     assert digest == build_snapshot(ROWS, {}).digest
-    restarted = replace(ROWS, server=replace(SERVER, started="2"), mark="moved")
+    restarted = replace(ROWS, server=replace(SERVER, started="2"), mark=Mark("1", "2"))
     assert build_snapshot(restarted).digest == digest
     assert build_snapshot(ROWS, {"public.f": ("public.t",)}).digest != digest
 
