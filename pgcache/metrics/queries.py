@@ -16,6 +16,7 @@ from pgcache.metrics.counters import Counters
 
 _MAX_QUERIES = 5_000
 _MAX_KNOWN = 20_000
+_LONGEST_KNOWN = 4_096  # bytes of one that is remembered
 # When there are too many, this part of them leaves: those that cost and saved least.
 _LEAVERS = 10
 
@@ -106,9 +107,12 @@ class Query:
 
 
 class Queries:
-    """The table. ``shape_of`` describes what ``find`` is given, once for each."""
+    """The table. ``shape_of`` describes what ``find`` is given, once for each that is not long.
 
-    __slots__ = ("_counters", "_known", "_max_queries", "_queries", "_shape_of")
+    ``size_of`` tells its bytes.
+    """
+
+    __slots__ = ("_counters", "_known", "_max_queries", "_queries", "_shape_of", "_size_of")
 
     def __init__(
         self,
@@ -116,9 +120,11 @@ class Queries:
         shape_of: Callable[[Hashable], Shape],
         *,
         max_queries: int = _MAX_QUERIES,
+        size_of: Callable[[Hashable], int] = lambda what: 0,
     ) -> None:
         self._counters = counters
         self._shape_of = shape_of
+        self._size_of = size_of
         self._max_queries = max_queries
         self._queries: dict[tuple[str, str], Query] = {}
         self._known: dict[tuple[str, Hashable], Query] = {}
@@ -142,7 +148,8 @@ class Queries:
                 known = self._queries[key] = Query(shape, database, self._counters)
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            self._known[database, what] = known
+            if self._size_of(what) <= _LONGEST_KNOWN:
+                self._known[database, what] = known
         return known
 
     def top(self, count: int, by: Callable[[Query], float] | None = None) -> list[Query]:

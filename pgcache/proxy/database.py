@@ -26,12 +26,11 @@ from pgcache.policy.key import read_key
 from pgcache.policy.matching import Narrowed
 from pgcache.policy.plan import ReadPlan, View, plan_read
 from pgcache.proxy.capture import Capture
+from pgcache.proxy.memo import Memo
 from pgcache.sql.model import Hints, Kind, Script, Statement
 
 if TYPE_CHECKING:  # the two name each other; only the engine makes a Database
     from pgcache.proxy.engine import Engine
-
-_MAX_PLANS = 20_000
 
 
 class Database:
@@ -77,11 +76,11 @@ class Database:
         self.quarantine = Quarantine(engine.clock)
         self.epoch = 0
         self.prepared_transactions = PreparedTransactions()
-        self._plans: dict[tuple[Script, View, Narrowed], ReadPlan] = {}
+        self._plans: Memo[tuple[Script, View, Narrowed], ReadPlan] = Memo()
         # by the id of a statement, which is kept, so that no other can come to have it
-        self._shared_plans: dict[tuple[int, Hints, View], tuple[Statement, ReadPlan]] = {}
+        self._shared_plans: Memo[tuple[int, Hints, View], tuple[Statement, ReadPlan]] = Memo()
         # by one snapshot: each is megabytes, and none may outlive the next
-        self._effects: dict[tuple[int, View], tuple[Statement, Effects]] = {}
+        self._effects: Memo[tuple[int, View], tuple[Statement, Effects]] = Memo()
         self._judge: Snapshot | None = None
         self.known: Snapshot | None = None  # the last, until definitions surely changed
         self.doubts = 0
@@ -137,11 +136,10 @@ class Database:
                 key_text=script.key_text,
                 rules=rules,
             )
-        if len(self._plans) >= _MAX_PLANS:
-            self._drop_plans()
-        self._plans[script, view, rules] = plan
-        if shares:
-            self._shared_plans[key] = statement, plan
+        size = _size_of(statement)
+        self._plans.put((script, view, rules), plan, len(script.key_text) + size)
+        if shares and known is None:
+            self._shared_plans.put(key, (statement, plan), size)
         return plan
 
     def _drop_plans(self) -> None:
@@ -169,10 +167,8 @@ class Database:
         if known is not None:
             return known[1]
         effects = plan_effects(statement, view, snapshot)
-        if len(self._effects) >= _MAX_PLANS:
-            self._effects.clear()
         # The statement is kept, so that no other can come to have its id.
-        self._effects[key] = (statement, effects)
+        self._effects.put(key, (statement, effects), _size_of(statement))
         return effects
 
     def forget_plans(self) -> None:
@@ -238,3 +234,8 @@ class Database:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._engine.catalog.wait(self.name)
+
+
+def _size_of(statement: Statement) -> int:
+    """Bytes of its text: what it holds of values and names is no more."""
+    return statement.end - statement.start

@@ -32,7 +32,7 @@ from pgcache.proxy.database import Database
 from pgcache.proxy.lane import Lanes
 from pgcache.proxy.reading import Reader
 from pgcache.proxy.recorder import Recorder
-from pgcache.proxy.shapes import Shapes
+from pgcache.proxy.shapes import Shapes, size_of
 from pgcache.sql.analyses import Analyses, Text
 from pgcache.sql.model import Script
 
@@ -104,7 +104,7 @@ class Engine:
         self.reader = Reader(self.analyses)
         self.paused = False
         self.poison = poison
-        self.queries = Queries(counters, Shapes())
+        self.queries = Queries(counters, Shapes(), size_of=size_of)
         self.recorder = Recorder(config.warm_up.max_recorded)
         self.sources: list[SourceState] = []  # what changes are heard from, for display
         self.sight = Sight(self.sources, self.databases)

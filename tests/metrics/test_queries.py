@@ -9,7 +9,7 @@ from pgcache.metrics.queries import Queries, Shape
 
 def _queries(counters: Counters | None = None, **options: int) -> Queries:
     """A table in which texts that begin with the same letter are of one kind."""
-    return Queries(counters or Counters(), lambda what: Shape(str(what)[0], str(what)), **options)
+    return Queries(counters or Counters(), lambda what: Shape(str(what)[0], str(what)), **options)  # type: ignore[arg-type]
 
 
 def test_kinds_are_told_apart_by_database_and_fingerprint() -> None:
@@ -64,3 +64,17 @@ def test_top(count: int, expected: str) -> None:
         queries.find("app", name).credit(1, seconds, 1, 1)
     assert "".join(query.fingerprint for query in queries.top(count)) == expected
     assert queries.top(1, lambda query: -query.saved_seconds)[0].fingerprint == "a"
+
+
+def test_a_long_one_is_not_kept_by_its_text() -> None:
+    asked: list[object] = []
+
+    def shape_of(what: object) -> Shape:
+        asked.append(what)
+        return Shape("one kind", "text")
+
+    queries = Queries(Counters(), shape_of, size_of=lambda what: len(str(what)))
+    long = "x" * 10_000
+    assert queries.find("db", long) is queries.find("db", long) is queries.find("db", "short")
+    queries.find("db", "short")
+    assert asked == [long, long, "short"]
