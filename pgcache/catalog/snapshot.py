@@ -106,6 +106,9 @@ class Snapshot:
         )
         self.login_writes = self._find_login_writes(rows, tables)
         self.has_dblink = any(row.extension == "dblink" for row in rows.functions)
+        self._judge_operators(rows)
+
+    def _judge_operators(self, rows: Rows) -> None:
         judged = [(row.name, self._functions.by_oid(row.function)) for row in rows.operators]
         self.unsafe_operators = frozenset(
             name for name, verdict in judged if unsafe(replace(verdict, settings=frozenset()))
