@@ -6,6 +6,7 @@ connection of the service role's own. Counterpart: ``proxy/decide.py`` does this
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ class Explanation:
     detail: str
     key: str | None
     relations: tuple[str, ...]
-    tags: tuple[int | str, ...]  # OIDs of relations, then names the operator made up
+    tags: tuple[str, ...]  # relations, then names that the operator made up
     ttl: float | None
     fingerprint: str
     statement: str = ""  # the fingerprint of the text, whatever its literals
@@ -150,13 +151,19 @@ def explain_in(
         detail="" if refusal is None else refusal.detail,
         key=key_name(key) if refusal is None else None,
         relations=plan.relations if plan else (),
-        tags=(*plan.tags, *plan.labels) if plan else (),
+        tags=(*_names(plan, snapshot), *plan.labels) if plan else (),
         ttl=plan.ttl if plan and refusal is None else None,
         fingerprint=settings.fingerprint.hex(),
         statement=fingerprint(script.key_text),
         rule=plan.rule if plan else "",
         problems=script.hints.problems,
     )
+
+
+def _names(plan: ReadPlan, snapshot: Snapshot) -> Iterator[str]:
+    for oid in plan.tags:
+        relation = snapshot.relation(oid)
+        yield str(oid) if relation is None else relation.display
 
 
 def _plan(
