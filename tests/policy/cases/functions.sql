@@ -76,6 +76,18 @@ select transaction_timestamp(), statement_timestamp(), id from orders
 -- cached: public.orders, clock
 select age(created_at) from orders
 
+-- C-13: words that date input skips, however many
+-- bypass: magic-literal
+select 'now on on on on on on on on on'::timestamptz, id from orders
+
+-- C-13: one of many values of an array
+-- bypass: magic-literal
+select id from orders where created_at = any('{now,epoch,epoch,epoch,epoch,epoch,epoch,epoch,epoch}'::timestamptz[])
+
+-- prose is no date
+-- cached: public.orders
+select id from orders where note like 'now is the time for all good men to come%'
+
 -- a label is no clock
 -- cached: public.orders
 select id as current_date, status as "now" from orders
