@@ -203,7 +203,10 @@ class Forwarder:
             else:
                 item = state.portals.get(parsed.name)
                 making.drop_stale(state, parsed.name, item, pieces)
-                self._shown = making.show(state, item, pieces)
+                if state.is_failed:
+                    making.refuse(state, item, pieces)
+                else:
+                    self._shown = making.show(state, item, pieces)
         state.ledger.push(ledger.DESCRIBE, item)
 
     def _execute(self, message: Message, pieces: list[bytes], _capture: Capture | None) -> None:
@@ -218,7 +221,7 @@ class Forwarder:
             maximum = parsed.maximum
             making.drop_stale(state, parsed.portal, portal, pieces)
             if state.is_failed:
-                making.show(state, portal, pieces)  # which is refused, as the execution would be
+                making.refuse(state, portal, pieces)
         statements = () if is_bare and portal is None else naming.runs(portal, turn)
         if portal is not None and portal.prepared is not None:
             self._shown = making.make_named(state, portal.prepared.script, pieces)

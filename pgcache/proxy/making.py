@@ -25,7 +25,7 @@ from pgcache.wire.messages import build, build_execute, build_parse
 _CLOSE_UNNAMED = build(codes.CLOSE, b"S\0")
 _CLOSE_UNNAMED_PORTAL = build(codes.CLOSE, b"P\0")
 
-_SNAPSHOT = b"pgcache snapshot"
+_OWN = b"pgcache's own"  # a statement that never stays
 _SETS = frozenset((Kind.SET, Kind.RESET, Kind.BEGIN))
 _MODES = frozenset(
     ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
@@ -64,8 +64,8 @@ def take_snapshot(state: State, statements: Sequence[Statement], pieces: Pieces)
         state.has_read = False
         state.ledger.push(ledger.PARSE, None, internal=True)
         state.ledger.push(ledger.CLOSE, None, internal=True)
-        pieces.append(build_parse(_SNAPSHOT, b"SELECT 1", ()))
-        pieces.append(build(codes.CLOSE, b"S" + _SNAPSHOT + b"\0"))
+        pieces.append(build_parse(_OWN, b"SELECT 1", ()))
+        pieces.append(build(codes.CLOSE, b"S" + _OWN + b"\0"))
 
 
 def drop_stale(state: State, name: bytes, portal: Portal | None, pieces: Pieces) -> None:
@@ -86,6 +86,16 @@ def show(state: State, portal: Portal | None, pieces: Pieces) -> list[bytes]:
     if portal is None or portal.entry is None or not _bind(state, portal, None, pieces):
         return []
     return [portal.name]
+
+
+def refuse(state: State, portal: Portal | None, pieces: Pieces) -> None:
+    """Have the origin refuse what is asked of a portal that is only here: its transaction failed.
+
+    It looks for a portal before it looks at the transaction, and would find none.
+    """
+    if portal is not None and portal.is_here:
+        state.ledger.push(ledger.PARSE, None, internal=True)
+        pieces.append(build_parse(_OWN, b"SELECT 1", ()))
 
 
 def hide(state: State, names: Iterable[bytes]) -> Pieces:
@@ -167,7 +177,7 @@ def _bind(state: State, portal: Portal, item: Portal | None, pieces: Pieces) -> 
     prepared = portal.prepared
     if prepared is None or not portal.message:
         return False
-    if is_own(prepared.script) and not state.is_failed:
+    if is_own(prepared.script):
         return False
     current = state.statements.get(prepared.name)
     if current is not prepared:

@@ -163,6 +163,26 @@ def test_W57_no_page_is_of_another_statement_of_that_name(client: RawClient) -> 
     assert client.rows("fetch all from p") == OLD
 
 
+@pytest.mark.parametrize("asked", [execute("p"), b"D\0\0\0\7Pp\0"])
+def test_W69_a_portal_in_a_failed_transaction_is_not_unknown(
+    client: RawClient, asked: bytes
+) -> None:
+    """Not even where its statement is gone; and it is there again once that is taken back."""
+    client.ask(parse("a", READ), bind("", "a"), execute(""), SYNC)
+    client.query("begin")
+    assert rows_of(client.ask(bind("p", "a"), execute("p", 1), SYNC)) == [("1", "a")]
+    client.ask(close_request("S", "a"), SYNC)
+    client.query("savepoint s")
+    told = client.ask(
+        parse("", "select 1/0"), bind("", ""), execute(""), SYNC, asked, SYNC, count=2
+    )
+    assert errors_of(told) == ["22012", "25P02"]
+    for _ in range(2):
+        assert errors_of(client.ask(asked, SYNC)) == ["25P02"]
+    client.query("rollback to s")
+    assert rows_of(client.ask(execute("p"), SYNC)) == OLD
+
+
 def test_W59_a_run_goes_on_with_a_portal_behind_its_write(client: RawClient) -> None:
     _open_portal(client)
     write = parse("w", "update kv set v = 'new'") + bind("w", "w") + execute("w")
