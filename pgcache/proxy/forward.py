@@ -120,8 +120,9 @@ class Forwarder:
         unnamed = state.statements.get(b"")
         if unnamed is None or not unnamed.is_virtual or state.status != codes.IN_TRANSACTION:
             return
-        if is_own(unnamed.script):
-            return
+        database = state.database
+        if database is None or unnamed.epoch != database.epoch or is_own(unnamed.script):
+            return  # it might be refused now, and the run with it
         replaces = first.kind == codes.PARSE and (
             not isinstance(first.parsed, Parse) or not first.parsed.name
         )

@@ -81,11 +81,15 @@ def drop_stale(state: State, name: bytes, portal: Portal | None, pieces: Pieces)
 def show(state: State, portal: Portal | None, pieces: Pieces) -> list[bytes]:
     """Bind a portal at the origin for the next message alone; returns what ``hide`` is to hide.
 
-    It goes on being played from its entry.
+    It goes on being played from its entry. Where its statement could mean something else by now,
+    or nothing, it is not shown.
     """
-    if portal is None or portal.entry is None or not _bind(state, portal, None, pieces):
+    if portal is None or portal.entry is None or portal.prepared is None or state.redefined:
         return []
-    return [portal.name]
+    settings, parsed = state.settings, portal.prepared.fingerprint
+    if settings is None or not settings.known or settings.fingerprint != parsed:
+        return []
+    return [portal.name] if _bind(state, portal, None, pieces) else []
 
 
 def refuse(state: State, portal: Portal | None, pieces: Pieces) -> None:

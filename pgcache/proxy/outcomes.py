@@ -28,6 +28,8 @@ def apply_statement(
 
 def apply_effects(state: State, statement: Statement, effects: Effects) -> None:
     """Apply what ``statement`` may have done on its way, also where it has not ended (W-51)."""
+    if effects.schema:
+        state.redefined = True
     if effects.taints:
         _fetch(state)  # a function can fetch from a portal as well
         if state.settings is not None:
@@ -56,7 +58,7 @@ def _commit(state: State, statement: Statement, turn: Turn, rolled_back: bool) -
             settings.commit(chain=statement.chain)
     _close_portals(state)
     state.savepoints.clear()
-    state.has_read = False
+    state.has_read = state.redefined = False
 
 
 def _rollback(state: State, statement: Statement, turn: Turn, _rolled_back: bool) -> None:

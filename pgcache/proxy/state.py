@@ -68,6 +68,7 @@ class State:
         "parameters",
         "pinned",
         "portals",
+        "redefined",
         "savepoints",
         "settings",
         "stale_portal",
@@ -108,6 +109,7 @@ class State:
         self.status = codes.IDLE
         self.dirty = False  # it may have written
         self.pinned = False  # it holds locks that its reads count on (T-20)
+        self.redefined = False  # definitions may be others than those of its portals
         self.has_read = False  # in a way that the origin knows nothing of
         self.savepoints: list[str] = []
         self.changes = 0  # forwarded so far: what may change what this session would read
@@ -305,7 +307,7 @@ class State:
         """The origin is outside a transaction block again: portals and savepoints are gone."""
         self.dirty = False
         self.pinned = False
-        self.has_read = False
+        self.has_read = self.redefined = False
         self.stale_portal = False
         self.savepoints.clear()
         for name, portal in list(self.portals.items()):

@@ -13,6 +13,7 @@ from tests.support import frames
 Message = tuple[object, ...]
 USERS = ("app", "app", "alice", "bob", "app")
 _NAMES = ("", "a", "b")
+_ALL: tuple[Message, ...] = (("E", "", 0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Planner:
             (self._transaction, 6),
             (self._script, 2),
             (self._cursor, 2),
+            (self._paging, 4),
             (self._connect, 1),
         )
         functions, weights = [act for act, _ in acts], [weight for _, weight in acts]
@@ -265,6 +267,37 @@ class Planner:
                 self._step()
         self._end(always=True)
         self._say(("Q", self._sql.one("fetch 1 from c0", "close c0", "close all")))
+
+    def _paging(self) -> None:
+        """A portal that is likely to be played from an entry, page by page, among other things."""
+        text = self._text()
+        for _ in range(2):
+            self._say(("P", "", text, []), ("B", "", "", [], [], []), ("D", "P", ""), *_ALL, ("S",))
+        self._say(("Q", "begin"))
+        opened: list[Message] = [("P", "", text, []), ("B", "p", "", [], [], []), ("D", "P", "p")]
+        self._say(*opened, ("E", "p", 1), ("S",))
+        for _ in range(self._chance.randint(2, 6)):
+            self._say(*self._page())
+        self._end(always=True)
+
+    def _page(self) -> list[Message]:
+        page: list[Message] = [("E", "p", self._chance.choice((0, 1, 1, 2)))]
+        fetch = self._sql.one("fetch 1 from p", "fetch 2 in p", "move p", "fetch all p")
+        # In binary, or among what is not in memory, it would find no portal.
+        fetched = [("P", "", fetch, []), ("B", "", "", [], [], []), *_ALL]
+        units: tuple[Callable[[], list[Message]], ...] = (
+            lambda: [*page, ("S",)],
+            lambda: [("Q", fetch)],
+            lambda: [("Q", f"{fetch}; fetch p")],
+            lambda: [*fetched, ("S",), ("P", "", "select 1", []), ("S",)],
+            lambda: [*page, *self._extended_messages(write=True), *page, ("S",)],
+            lambda: [*self._extended_messages(), *page, ("S",)],
+            lambda: [*self._named_messages(), *page, ("C", "P", "p"), *page, ("S",)],
+            lambda: [("Q", self._sql.one("savepoint s", "rollback to s", "release s"))],
+            lambda: [("Q", self._sql.write())],
+            lambda: [("Q", self._sql.definition())],
+        )
+        return self._chance.choice(units)()
 
     # -- changes
 

@@ -113,6 +113,8 @@ def comparable(frame: Frame, database: str) -> object:
         ]
     if kind == "t":
         return "t", [_known(int.from_bytes(body[i : i + 4], "big")) for i in range(2, len(body), 4)]
+    if kind == "E" and frames.fields(frame.body).get("C") == "25P02":
+        return kind, "25P02"  # a portal that is only here is refused in another place
     if kind in "EN":
         return kind, _OID.sub(b"<oid>", _TEMPORARY.sub(b"pg_temp", body))
     return kind, body

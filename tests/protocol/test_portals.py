@@ -333,6 +333,7 @@ def test_W59_a_portal_is_of_one_snapshot_while_others_write_past_pgcache(
                 connection.execute(b"update kv set v = %b" % str(number).encode())
                 connection.commit()
 
+    newest_postgres.execute("update kv set v = 'first'", database=newest_database)
     writer = threading.Thread(target=write)
     writer.start()
     try:
