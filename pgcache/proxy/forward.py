@@ -203,10 +203,8 @@ class Forwarder:
                 making.make_statement(state, parsed.name, item, pieces)
             else:
                 item = state.portals.get(parsed.name)
-                making.drop_stale(state, parsed.name, item, pieces)
-                if state.is_failed:
-                    making.refuse(state, item, pieces)
-                else:
+                making.clear_way(state, parsed.name, item, pieces)
+                if not state.is_failed:
                     self._shown = making.show(state, item, pieces)
         state.ledger.push(ledger.DESCRIBE, item)
 
@@ -220,9 +218,7 @@ class Forwarder:
         if isinstance(parsed, Execute):
             portal = state.portals.get(parsed.portal)
             maximum = parsed.maximum
-            making.drop_stale(state, parsed.portal, portal, pieces)
-            if state.is_failed:
-                making.refuse(state, portal, pieces)
+            making.clear_way(state, parsed.portal, portal, pieces)
         statements = () if is_bare and portal is None else naming.runs(portal, turn)
         if portal is not None and portal.prepared is not None:
             self._shown = making.make_named(state, portal.prepared.script, pieces)

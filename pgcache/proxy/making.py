@@ -68,14 +68,20 @@ def take_snapshot(state: State, statements: Sequence[Statement], pieces: Pieces)
         pieces.append(build(codes.CLOSE, b"S" + _OWN + b"\0"))
 
 
-def drop_stale(state: State, name: bytes, portal: Portal | None, pieces: Pieces) -> None:
-    """Close the origin's unnamed portal where the client has another or none."""
-    if name or not state.stale_portal:
-        return
-    state.stale_portal = False
-    if portal is None or portal.entry is not None:
-        state.ledger.push(ledger.CLOSE, naming.UNNAMED_PORTAL, internal=True)
-        pieces.append(_CLOSE_UNNAMED_PORTAL)
+def clear_way(state: State, name: bytes, portal: Portal | None, pieces: Pieces) -> None:
+    """Have the origin answer for a portal as the client knows it.
+
+    It has another unnamed one, maybe, which is closed. And where the transaction has failed it has
+    to say so of a portal that is only here: it looks for that first, and would find none.
+    """
+    if not name and state.stale_portal:
+        state.stale_portal = False
+        if portal is None or portal.entry is not None:
+            state.ledger.push(ledger.CLOSE, naming.UNNAMED_PORTAL, internal=True)
+            pieces.append(_CLOSE_UNNAMED_PORTAL)
+    if state.is_failed and portal is not None and portal.is_here:
+        state.ledger.push(ledger.PARSE, None, internal=True)
+        pieces.append(build_parse(_OWN, b"SELECT 1", ()))
 
 
 def show(state: State, portal: Portal | None, pieces: Pieces) -> list[bytes]:
@@ -90,16 +96,6 @@ def show(state: State, portal: Portal | None, pieces: Pieces) -> list[bytes]:
     if settings is None or not settings.known or settings.fingerprint != parsed:
         return []
     return [portal.name] if _bind(state, portal, None, pieces) else []
-
-
-def refuse(state: State, portal: Portal | None, pieces: Pieces) -> None:
-    """Have the origin refuse what is asked of a portal that is only here: its transaction failed.
-
-    It looks for a portal before it looks at the transaction, and would find none.
-    """
-    if portal is not None and portal.is_here:
-        state.ledger.push(ledger.PARSE, None, internal=True)
-        pieces.append(build_parse(_OWN, b"SELECT 1", ()))
 
 
 def hide(state: State, names: Iterable[bytes]) -> Pieces:

@@ -109,8 +109,7 @@ class State:
         self.status = codes.IDLE
         self.dirty = False  # it may have written
         self.pinned = False  # it holds locks that its reads count on (T-20)
-        self.redefined = False  # definitions may be others than those of its portals
-        self.has_read = False  # in a way that the origin knows nothing of
+        self.redefined = self.has_read = False  # changed definitions; had rows from here alone
         self.savepoints: list[str] = []
         self.changes = 0  # forwarded so far: what may change what this session would read
         self.stale_portal = False  # the origin has an unnamed portal that the client has not
