@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,9 @@ from tests.support.process import free_port
 from tests.support.proxy import SERVICE, Proxy, start_proxy
 
 TOKEN = "a token that nobody guesses"
+
+_LARGE_TOOLS = ("PGCACHE_TEST_DBT", "PGCACHE_TEST_AIRFLOW")
+collect_ignore = [] if any(name in os.environ for name in _LARGE_TOOLS) else ["test_loads.py"]
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """The documentation's snippets for dbt and Airflow, run by the tools themselves where they are.
 
-They are large: a test names their interpreter or program (`PGCACHE_TEST_DBT=/some/venv/bin/dbt`,
-`PGCACHE_TEST_AIRFLOW=/some/venv/bin/python`), and is skipped otherwise.
+They are too large to come with every run of the tests: these are collected only where the
+environment names the program or its interpreter (`PGCACHE_TEST_DBT=/some/venv/bin/dbt`,
+`PGCACHE_TEST_AIRFLOW=/some/venv/bin/python`; see `conftest.py`).
 """
 
 from __future__ import annotations
