@@ -56,7 +56,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.QUARANTINE: "The log has both digests: look for writes past pgcache, or for chance.",
     Reason.SHADOW: "Set cache.mode = 'on' when the measured hit ratio is worth it.",
     Reason.NO_CATALOG: "Run `pgcache check`: the service role needs CONNECT and a password.",
-    Reason.CATALOG_LOADING: "Passes by itself within seconds of the first connection.",
+    Reason.CATALOG_LOADING: "Passes by itself in seconds, or when a migration or load is done.",
     Reason.LOCKED: "Passes by itself when the write ends; look for long transactions.",
     Reason.TOO_LARGE: "Raise store.max_entry_bytes, or return fewer rows.",
     Reason.PARTIAL_RESULT: "Fetch the whole result, or ask with LIMIT.",

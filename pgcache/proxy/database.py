@@ -27,6 +27,7 @@ from pgcache.policy.matching import Narrowed
 from pgcache.policy.plan import ReadPlan, View, plan_read
 from pgcache.proxy.capture import Capture
 from pgcache.proxy.memo import Memo
+from pgcache.proxy.patience import Patience
 from pgcache.sql.model import Hints, Kind, Script, Statement
 
 if TYPE_CHECKING:  # the two name each other; only the engine makes a Database
@@ -56,6 +57,7 @@ class Database:
         "moves",
         "name",
         "opened_at",
+        "patience",
         "prepared_transactions",
         "quarantine",
         "recordings",
@@ -71,6 +73,7 @@ class Database:
         self.generations = Generations() if self.space is None else self.space.generations
         self.moves = Moves()
         self.opened_at = engine.clock()
+        self.patience = Patience(engine.clock)  # for the catalogs
         self.flights = Flights(engine.clock)
         self.recordings: WeakSet[Capture] = WeakSet()  # underway
         self.quarantine = Quarantine(engine.clock)

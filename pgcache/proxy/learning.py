@@ -43,6 +43,8 @@ class Learner:
         if database is None or state.status == codes.FAILED:
             return False
         if database.snapshot is None and database.is_loading and not run.waited:
+            if not database.patience.is_left:
+                return self._prober.wants()
             run.waited = True
             self.is_waiting = True
             state.engine.background(self._await_catalog(database))
@@ -85,9 +87,11 @@ class Learner:
         return self._state.status == codes.IDLE
 
     async def _await_catalog(self, database: Database) -> None:
+        began = self._state.engine.clock()
         try:
             await database.settled(_CATALOG_PATIENCE)
         finally:
+            database.patience.spend(began)
             self.is_waiting = False
         self._go_on()
 
