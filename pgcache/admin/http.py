@@ -51,6 +51,8 @@ async def serve_site(
             await _converse(site, reader, writer)
         except _GONE:
             pass  # the other end left: nothing is owed
+        except asyncio.CancelledError:
+            pass  # the process ends; asyncio's streams take a cancelled conversation for a failure
         finally:
             writer.close()
 

@@ -116,6 +116,26 @@ async def test_half_a_request_is_not_taken(address: str) -> None:
     assert await _ask(address) == (b"", b"")
 
 
+async def test_what_waits_for_a_request_ends_with_the_process_in_silence(address: str) -> None:
+    """Browsers open connections ahead and say nothing on them."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    before = asyncio.all_tasks()
+    host, _, port = address.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    for _ in range(1000):
+        conversations = asyncio.all_tasks() - before
+        if conversations:
+            break
+        await asyncio.sleep(0.01)
+    for conversation in conversations:
+        conversation.cancel()
+    await asyncio.wait(conversations)
+    await asyncio.sleep(0)
+    writer.close()
+    assert complaints == []
+
+
 async def test_without_an_address_nothing_listens() -> None:
     async with serve_site(None, _site()) as address:
         assert address is None
