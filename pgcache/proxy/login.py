@@ -97,22 +97,26 @@ class Login:
         self._answer()
 
     def _answer(self) -> None:
-        """Pass on one message for each that the origin asks for, after a look at its flag."""
+        """Pass on one message for each that the origin asks for; read on while it waits for one."""
+        if self._is_asked:
+            self._take_answer()
+        self._client.hold(Hold.LOGIN, bool(self._from_client) and not self._is_asked)
+
+    def _take_answer(self) -> None:
+        """Pass the message on, once it is whole, after a look at its flag."""
         buffer = self._from_client
-        if self._is_asked and (len(buffer) >= HEADER_SIZE or (buffer and buffer[0] != _ANSWER)):
-            size = _answer_size(buffer)
-            if len(buffer) < size:
+        size = _answer_size(buffer)
+        if not size or len(buffer) < size:
+            return
+        message = bytes(buffer[:size])
+        if self._stripped and message[:1] == b"p":
+            if sasl.binding_flag(message) in ("y", "p"):
+                self._refuse_binding()
                 return
-            message = bytes(buffer[:size])
-            if self._stripped and message[:1] == b"p":
-                if sasl.binding_flag(message) in ("y", "p"):
-                    self._refuse_binding()
-                    return
-                self._stripped = False
-            del buffer[:size]
-            self._is_asked = False
-            self._origin.send(message)
-        self._client.hold(Hold.LOGIN, bool(buffer) and not self._is_asked)
+            self._stripped = False
+        del buffer[:size]
+        self._is_asked = False
+        self._origin.send(message)
 
     def _pass_on(self) -> None:
         """The login is over: what the client sent ahead is for whoever takes its place."""
@@ -218,9 +222,14 @@ def _take_key(client: ClientConnection, message: bytes) -> None:
 
 
 def _answer_size(buffer: bytearray) -> int:
-    """How long the answer in ``buffer`` is; what is none goes on as it is, to be refused."""
-    if buffer[0] != _ANSWER:
+    """How long the answer in ``buffer`` is, 0 while that is not known.
+
+    What is none goes on as it is, to be refused.
+    """
+    if not buffer or buffer[0] != _ANSWER:
         return len(buffer)
+    if len(buffer) < HEADER_SIZE:
+        return 0
     _kind, length = HEADER.unpack_from(buffer)
     return 1 + length if 4 <= length <= _MAX_ANSWER else len(buffer)
 

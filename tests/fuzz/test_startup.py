@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.fuzz.talk import cut, exchange
+from tests.oracle.player import TIMEOUT
 from tests.support import frames
 from tests.support.postgres import Server
 from tests.support.proxy import Proxy
@@ -121,6 +122,23 @@ def test_W02_bytes_behind_a_request_for_encryption(
 def _without_length(reply: bytes) -> bytes:
     """The reply without the length of the error that follows the one-byte answer."""
     return reply[:2] + reply[6:]
+
+
+@pytest.mark.parametrize("early", range(1, 12))
+def test_an_answer_that_begins_before_it_is_asked_for(
+    newest_postgres: Server, newest_proxy: Proxy, early: int
+) -> None:
+    answer = frames.message("p", b"PLAIN\0\0\0\0\x02xx")
+    said = []
+    for address in ((newest_postgres.host, newest_postgres.port), newest_proxy.address):
+        with socket.create_connection(address, timeout=TIMEOUT) as connection:
+            connection.sendall(_SOUND + answer[:early])
+            asked = connection.recv(1 << 16)
+            connection.sendall(answer[early:])
+            said.append([asked, connection.recv(1 << 16)])
+    assert said[0] == said[1]
+    assert said[0][0][:1] == b"R"
+    assert said[0][1][:1] == b"E"
 
 
 @pytest.mark.parametrize("seed", range(4))
