@@ -28,8 +28,8 @@ _CLOSE_UNNAMED_PORTAL = build(codes.CLOSE, b"P\0")
 _OWN = b"pgcache's own"  # a statement that never stays
 _SETS = frozenset((Kind.SET, Kind.RESET, Kind.BEGIN))
 _MODES = frozenset(
-    ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
-) | frozenset(("transaction_snapshot",))
+    f"transaction_{what}" for what in ("isolation", "read_only", "deferrable", "snapshot")
+)
 
 Pieces = list[bytes]
 
@@ -175,9 +175,7 @@ def _show_named(state: State, script: Script, pieces: Pieces) -> list[bytes]:
 def _bind(state: State, portal: Portal, item: Portal | None, pieces: Pieces) -> bool:
     """Bind a virtual portal at the origin; False if its statement is not, or another, there."""
     prepared = portal.prepared
-    if prepared is None or not portal.message:
-        return False
-    if is_own(prepared.script):
+    if prepared is None or not portal.message or is_own(prepared.script):
         return False
     current = state.statements.get(prepared.name)
     if current is not prepared:

@@ -248,11 +248,8 @@ class SlowLane:
 
     def _can_serve(self) -> bool:
         state = self._state
-        return (
-            state.database is not None
-            and not (self.is_gone or state.is_ended)
-            and (state.may_serve)
-        )
+        is_over = self.is_gone or state.is_ended
+        return state.database is not None and not is_over and state.may_serve
 
     def _must_learn(self, run: Run, opens: bool) -> bool:
         """Whether the session has to be known before ``run``, which ``opens`` something."""

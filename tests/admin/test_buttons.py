@@ -10,14 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import fresh_database
+from tests.admin.conftest import TOKEN, with_page
 from tests.support.browser import Browser, needs_browser
 from tests.support.postgres import Server
-from tests.support.process import free_port
-from tests.support.proxy import SERVICE, Proxy, start_proxy
+from tests.support.proxy import SERVICE, Proxy
 from tests.support.raw import eventually
 
-TOKEN = "correct horse battery"
 READ = "select count(*) from orders"
 INVALIDATE, PAUSE = 'form[action="/do/invalidate"]', "#pause"
 
@@ -76,21 +74,8 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(newest_postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder: Path = tmp_path_factory.mktemp("buttons")
-    for database in fresh_database(newest_postgres):
-        newest_postgres.execute("CREATE TABLE orders (a int)", user="app", database=database)
-        port = free_port()
-        proxy = start_proxy(
-            newest_postgres,
-            folder,
-            *("--admin", f"127.0.0.1:{port}"),
-            environment={"PGCACHE_ADMIN__TOKEN": TOKEN},
-        )
-        try:
-            with Browser(folder) as browser:
-                yield Desk(proxy, database, f"http://127.0.0.1:{port}", browser)
-        finally:
-            proxy.stop()
-        assert proxy.complaints() == []
+    with with_page(newest_postgres, folder) as there, Browser(folder) as browser:
+        yield Desk(*there, browser)
 
 
 @pytest.fixture(autouse=True)

@@ -17,13 +17,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import fresh_database
+from tests.admin.conftest import TOKEN, with_page
 from tests.support.browser import CHROMIUM, FLAGS, needs_browser
 from tests.support.postgres import Server
-from tests.support.process import free_port
-from tests.support.proxy import Proxy, start_proxy
+from tests.support.proxy import Proxy
 
-TOKEN = "correct horse battery"
 SECRET = 424242
 _VOID = frozenset(("meta", "input", "link", "br", "hr", "img"))
 
@@ -59,24 +57,12 @@ class Place:
 def place(newest_postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A proxy that has something to show."""
     folder: Path = tmp_path_factory.mktemp("page")
-    for database in fresh_database(newest_postgres):
-        newest_postgres.execute("CREATE TABLE orders (a int)", user="app", database=database)
-        port = free_port()
-        proxy = start_proxy(
-            newest_postgres,
-            folder,
-            *("--admin", f"127.0.0.1:{port}"),
-            environment={"PGCACHE_ADMIN__TOKEN": TOKEN},
-        )
-        try:
-            place = Place(proxy, database, f"http://127.0.0.1:{port}")
-            select = f"SELECT a FROM orders WHERE a < {SECRET} /* <b>comment</b> */"
-            odd = "SELECT '<script>alert(1)</script>' AS \"<i>x</i>\", a FROM orders"
-            place.ask(*[select] * 4, "SELECT random() FROM orders", odd)
-            yield place
-        finally:
-            proxy.stop()
-        assert proxy.complaints() == []
+    with with_page(newest_postgres, folder) as there:
+        place = Place(*there)
+        select = f"SELECT a FROM orders WHERE a < {SECRET} /* <b>comment</b> */"
+        odd = "SELECT '<script>alert(1)</script>' AS \"<i>x</i>\", a FROM orders"
+        place.ask(*[select] * 4, "SELECT random() FROM orders", odd)
+        yield place
 
 
 class _Tags(HTMLParser):
