@@ -35,16 +35,17 @@ async def race(
     goal: int = sys.maxsize,
     trouble: Trouble | None = None,
     slack: float = 0.0,
+    wide: float = 0.0,
 ) -> World:
     """Race through the proxies at ``addresses`` until so much is done, or ``trouble`` is over.
 
     Each session connects to one of them at random, and to another when it connects again. Raises
     StaleRead (in an ExceptionGroup), and AssertionError for errors that no client should see.
-    ``slack``: seconds that reads may be behind.
+    ``slack``: seconds that reads may be behind. ``wide``: how often they bring much along.
     """
     database = _create_database(server)
     registers = {name: Register(name, slack) for name in TARGETS}
-    world = World(tuple(addresses), database, goal, registers)
+    world = World(tuple(addresses), database, goal, registers, wide)
     chance = random.Random(seed)
     workers = [
         Worker(f"session {number}", world, random.Random(chance.random()))

@@ -20,6 +20,8 @@ _SELDOM = 0.06
 """How often a write is one that costs the proxy much."""
 _REPLACED = ("42P01", "XX000")
 """What a statement may be told that finds its table replaced between two looks at the catalog."""
+WIDE = "select v, repeat(v || ' ', 30000) from ({}) wide(v)"
+"""A read with more than 100 kB of its value."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class World:
     database: str
     goal: int
     registers: Mapping[str, Register]
+    wide: float = 0.0
+    """How often a read brings a large value along."""
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -111,6 +115,8 @@ class Worker:
     def _read_bytes(self, name: str) -> bytes:
         """Build a read of a register by one of the protocols."""
         statement = self._chance.choice(TARGETS[name].read).format(self._chance.random())
+        if self._chance.random() < self._world.wide:
+            statement = WIDE.format(statement)
         how = self._chance.random()
         if how < 0.4:
             return raw.simple(statement)
@@ -156,6 +162,9 @@ class Worker:
         # A hit of a poisoned proxy shows as `#` in place of the `x`.
         if text[:1] == b"#":
             self._world.counts["hits"] += 1
+        for wide in reply.rows[0][1:]:
+            if wide is None or set(wide.split()) != {b"x" + text[1:]}:
+                raise StaleRead(f"{self.name} read {text!r} of {name} with another's large value")
         return int(text[1:])
 
     async def _read_in_transaction(self) -> None:

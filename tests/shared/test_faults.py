@@ -3,7 +3,7 @@
 No read may be older than what was acknowledged (strict mode), and no client may see an error that
 PostgreSQL did not give it; also where a proxy has lost what others announced (T-12). Each proxy
 reaches Redis over a link of its own, so that one can lose it alone. Results come of age quickly,
-and are stale and renewed ahead meanwhile.
+and are stale and renewed ahead meanwhile; some are large. How the proxies keep them is the seed's.
 
 Each fault comes once, in the order of the seed. PGCACHE_TEST_FAULT_SECONDS has each of them on its
 own for so long, and then all at random; PGCACHE_TEST_SEED is another run.
@@ -42,6 +42,8 @@ TRUST = Times(parse_duration(LEASE)).trust
 # At first nothing fails: so much is read from the cache before, or the run has shown nothing.
 _HITS_BEFORE = 100
 _HITS_BETWEEN = 20
+# How many reads bring a large value along.
+WIDE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +174,31 @@ def consistency() -> str:
     return "strict"
 
 
+def _options(consistency: str) -> dict[str, str]:
+    """How all proxies are configured in a run of this seed."""
+    chance = random.Random(f"{SEED} options")
+    secret = {"store__secret": "a secret of the tests"} if chance.random() < 0.5 else {}
+    return secret | {
+        "store__consistency": consistency,
+        "store__compression": chance.choice(("zstd", "gzip", "none")),
+        "store__compress_min_bytes": chance.choice(("16", "100kB")),
+        # With little memory rows come from Redis.
+        "store__max_bytes": (memory := chance.choice(("256kB", "64MB"))),
+        "store__max_entry_bytes": memory,
+        "cache__ttl": chance.choice(("1s", "1min")),
+        "cache__grace": chance.choice(("0", "1min")),
+        "cache__refresh_ahead": "1",
+        "cache__verify_ratio": chance.choice(("0", "0.2")),
+    }
+
+
 @pytest.fixture
 def stage(shared_redis: RedisServer, start: Start, consistency: str) -> Iterator[Stage]:
     """Three proxies, each with a link of its own."""
     with ExitStack() as stack:
         links = [stack.enter_context(Link(shared_redis.address)) for _ in range(PROXIES)]
         proxies = [
-            start(
-                f"redis://{link.host}:{link.port}/0",
-                store__consistency=consistency,
-                cache__ttl="1s",
-                cache__grace="1min",
-                cache__refresh_ahead="1",
-            )
-            for link in links
+            start(f"redis://{link.host}:{link.port}/0", **_options(consistency)) for link in links
         ]
         yield Stage(shared_redis, links, proxies)
 
@@ -240,7 +253,7 @@ def _run(name: str, stage: Stage, server: Server, slack: float) -> None:
     addresses = [proxy.address for proxy in stage.proxies]
     trouble = _trouble(stage, faults, chance)
     try:
-        world = asyncio.run(race(server, addresses, SEED, trouble=trouble, slack=slack))
+        world = asyncio.run(race(server, addresses, SEED, trouble=trouble, slack=slack, wide=WIDE))
     except* StaleRead as stale:
         pytest.fail(f"{name}, seed {SEED}: {stale.exceptions[0]}")
     counts = world.counts
