@@ -75,19 +75,11 @@ def test_the_state_of_the_store_is_shown(
     client.close()
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        pytest.param(
-            {"rename-command SSUBSCRIBE": '""', "rename-command SPUBLISH": '""'}, id="an old one"
-        ),
-        pytest.param({"maxmemory": "1mb", "maxmemory-policy": "noeviction"}, id="a full one"),
-    ],
-)
 def test_P6_a_server_that_cannot_be_used_may_come_later_and_go_again(
-    settings: dict[str, str], start: Start, redises: Redises, newest_database: str
+    start: Start, redises: Redises, newest_database: str
 ) -> None:
     """After a failover, say: nothing fails, nothing is served, and the state says so."""
+    settings = {"rename-command SSUBSCRIBE": '""', "rename-command SPUBLISH": '""'}
     good = redises.server()
     proxy = start(good.url())
     with proxy.connect("app", newest_database) as client:
@@ -106,6 +98,26 @@ def test_P6_a_server_that_cannot_be_used_may_come_later_and_go_again(
         good.start()
         assert await_hits(client, QUERY) == ["#3"]
         assert stats(proxy)["store_state"] == "healthy"
+
+
+def test_P6_a_full_server_costs_what_it_has_no_room_for(
+    pair: list[Proxy], shared_redis: RedisServer, newest_database: str
+) -> None:
+    """Writes are heard and hits confirmed; results are kept in memory alone."""
+    one, two = (proxy.connect("app", newest_database) for proxy in pair)
+    share_a_result(one, two)
+    shared_redis.say("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    shared_redis.say("CONFIG", "SET", "maxmemory", 1)
+    losses = [stats(proxy)["shared_losses"] for proxy in pair]
+    assert await_hits(two, QUERY) == ["#1"]
+    see_a_write(one, two)
+    assert await_hits(one, QUERY) == ["#2"]
+    assert int(stats(pair[1])["shared_fills_without_room"]) >= 1
+    assert [stats(proxy)["shared_losses"] for proxy in pair] == losses
+    assert {stats(proxy)["store_state"] for proxy in pair} == {"healthy"}
+    shared_redis.say("CONFIG", "SET", "maxmemory", 0)
+    for connection in (one, two):
+        connection.close()
 
 
 def shown(proxy: Proxy) -> dict[object, object]:

@@ -71,6 +71,7 @@ def _read_reply(name: str, answers: list[Any]) -> Reply:
 
 
 _TIME: Final = _pack("TIME")
+_NO_FIELD: Final = b""  # the state has none of this name
 
 
 class RedisClient:
@@ -80,6 +81,7 @@ class RedisClient:
         self._process = process
         self._loads = itertools.count(1)
         self._scripts = build_scripts(process)
+        self._tails: dict[bytes, bytes] = {}  # of what is asked about a database, by its state
         self._redis, self._sentinel = _open(url, max_connections)
         self._cluster = self._redis if isinstance(self._redis, RedisCluster) else None
         self._pipes = Pipes(self._open_lane, max_connections)
@@ -102,18 +104,20 @@ class RedisClient:
     async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
         """Fields of a hash, and the server's time in ms: not before they were read.
 
-        Native commands, which cost the server less than a script; in a Cluster, a script.
+        Native commands, which cost the server less than a script; in a Cluster, a script. One of
+        them would write: a replica, or a primary that is short of replicas, does not take it, and
+        what it says of the fields may be old (T-13).
         """
         if self._cluster is not None:
             values, now = await self._run_in_cluster(
                 self._cluster, self._scripts["peek"], [key], b"", *fields
             )
             return values, int(now)
-        return self._read_peek(await self._ask(self._pack_peek(key, fields), 3))
+        return self._read_peek(await self._ask(self._pack_peek(key, fields), 4))
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
         """The same without a task; None where that cannot be."""
-        return self._ask_soon(self._pack_peek(key, fields), 3, self._read_peek, call)
+        return self._ask_soon(self._pack_peek(key, fields), 4, self._read_peek, call)
 
     def _ask_soon(
         self,
@@ -136,11 +140,14 @@ class RedisClient:
         return None if self._cluster else self._pipes.ask_soon(data, count, hear)
 
     def _pack_peek(self, key: bytes, fields: Sequence[bytes]) -> bytes:
-        known = self._scripts["fetch"].sha
-        return _pack("HMGET", key, *fields) + _pack("SCRIPT", "EXISTS", known) + _TIME
+        tail = self._tails.get(key)
+        if tail is None:
+            known = _pack("SCRIPT", "EXISTS", self._scripts["fetch"].sha)
+            tail = self._tails[key] = known + _TIME + _pack("HDEL", key, _NO_FIELD)
+        return _pack("HMGET", key, *fields) + tail
 
     def _read_peek(self, answers: list[Any]) -> Fields:
-        values, scripts, time = answers
+        values, scripts, time, _ = answers
         if scripts != [1]:
             self._complain(_NO_SCRIPT)
         return values, int(time[0]) * 1000 + int(time[1]) // 1000
@@ -215,6 +222,7 @@ class RedisClient:
             loads = [_pack("SCRIPT", "LOAD", script.text) for script in scripts.values()]
             await self._guard(self._ask(b"".join(loads), len(loads)))
         self._scripts = scripts
+        self._tails.clear()
 
     async def version(self) -> tuple[int, ...]:
         """The server's version. Raises StoreLost."""

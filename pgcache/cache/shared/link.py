@@ -80,6 +80,9 @@ class StoreCounts:
     bad_values: int = counter("Values in the shared store that could not be read, or were forged.")
     fills: int = counter("Entries put into the shared store.")
     fills_refused: int = counter("Entries that the shared store refused: something had moved.")
+    fills_without_room: int = counter(
+        "Entries that the shared store had no room for; they are kept in memory alone."
+    )
     fill_bytes: int = counter("Bytes put into the shared store, compressed.")
     compress_input_bytes: dict[Packing, int] = by(
         "method", Packing, "Bytes of results for the shared store before compression, by method."

@@ -20,7 +20,7 @@ from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
 from pgcache.cache.shared.codec import BadValue
 from pgcache.cache.shared.compress import Tally
-from pgcache.cache.shared.contract import StoreLost
+from pgcache.cache.shared.contract import StoreChanged, StoreLost, StoreRefused
 from pgcache.cache.shared.keys import Keys, digest, spell
 from pgcache.cache.shared.space import Space
 
@@ -256,24 +256,26 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
 
 
 async def _fill(grant: Grant, entry: Entry) -> None:
-    space, keys = grant.space, grant.keys
+    space = grant.space
     link = space.link
-    name = digest(grant.key)
     try:
-        stored = await _store(grant, entry, keys.entry(name), keys.lease(name))
+        outcome = await _store(grant, entry, grant.keys.entry(digest(grant.key)))
     except StoreLost as error:
         log.info("not stored", why=str(error))
-        stored = False
+        outcome = b"lost"
     finally:
         space.leases.pop(grant.fence, None)
-    if stored:
+    if outcome == b"stored":
         link.counts.fills += 1
+    elif outcome == b"kept":
+        link.counts.fills_without_room += 1
     else:
         link.counts.fills_refused += 1
         entry.kill()
 
 
-async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
+async def _store(grant: Grant, entry: Entry, name: bytes) -> bytes:
+    """What the store did: b"stored"; b"kept": it has no room, and the entry may stay here."""
     space = grant.space
     link, codec = space.link, space.link.codec
     tally = Tally()
@@ -282,17 +284,27 @@ async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
     else:
         value = codec.encode(name, entry, grant.shared, tally)
     link.counts.add_compressed(tally)
-    before, after = codec.around_times(value)
-    now = link.clock()
-    left = round((entry.expires_at - now) * 1000)
-    if left <= 0 or space.id != grant.member or not space.is_joined:
+    if entry.expires_at <= link.clock() or space.id != grant.member or not space.is_joined:
         await _release(grant, True)
-        return False
+        return b"late"
+    try:
+        outcome = await _put(grant, entry, "fill", *codec.around_times(value))
+    except StoreChanged:
+        raise
+    except StoreRefused:  # it is full, most likely
+        outcome = await _put(grant, entry, "keep", b"", b"")
+    link.counts.fill_bytes += len(value) if outcome == b"stored" else 0
+    return outcome
+
+
+async def _put(grant: Grant, entry: Entry, script: str, before: bytes, after: bytes) -> bytes:
+    space, keys, name = grant.space, grant.keys, digest(grant.key)
+    now = space.link.clock()
     reply = await space.run(
-        "fill",
-        [grant.keys.state, name, lease, grant.keys.channel],
+        script,
+        [keys.state, keys.entry(name), keys.lease(name), keys.channel],
         grant.fence,
-        left,
+        max(1, round((entry.expires_at - now) * 1000)),
         round((now - entry.stored_at) * 1000),
         grant.shared,
         before,
@@ -303,9 +315,7 @@ async def _store(grant: Grant, entry: Entry, name: bytes, lease: bytes) -> bool:
         *map(spell, grant.tags),
         patience=_FILL_PATIENCE,
     )
-    is_stored = bytes(reply[0]) == b"stored"
-    link.counts.fill_bytes += len(value) if is_stored else 0
-    return is_stored
+    return bytes(reply[0])
 
 
 async def _release(grant: Grant, worth_it: bool) -> None:

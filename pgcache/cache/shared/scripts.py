@@ -56,10 +56,15 @@ def build_scripts(process: str) -> dict[str, Script]:
     A server that does not know them has not seen this process since it last loaded them: it has
     restarted, or it is another one after a failover, and may have lost what it was told (T-13).
     Redis 7 neither replicates nor saves scripts, so that this cannot be missed, and costs nothing.
+
+    The first line has a server that is a replica now, or a primary that is short of replicas,
+    refuse all of them, also where they would not come to write anything; one that is full carries
+    out those that need next to nothing.
     """
     found = {}
     for name, body in _BODIES.items():
-        text = f"-- {process} {name}\n{COMMON}\n{body}".encode()
+        first = "#!lua" if name in _SPACIOUS else "#!lua flags=allow-oom"
+        text = f"{first}\n-- {process} {name}\n{COMMON}\n{body}".encode()
         found[name] = Script(name, text, sha1(text, usedforsecurity=False).hexdigest().encode())
     return found
 
@@ -186,13 +191,14 @@ return {out, string.format('%013d', now)}
 
 # KEYS: state, entry, lease, channel. ARGV: id, fence ('': none), life ms, age ms, vector, the
 # value before and after its times, the orders' version, the key's token by them, grace ms, tags…
+# Without a value: whether what was read may be kept by the caller, for whom there was no room.
 _FILL: Final = r"""
 local fence, is = ARGV[2], standing()
 local outcome = is
 if is == 'ok' then
   local found = vector(11)
   if found and found .. ARGV[9] == ARGV[5] and (redis.call('HGET', state, 'x') or '') == ARGV[8]
-  then outcome = 'stored' else outcome = 'moved' end
+  then outcome = ARGV[6] == '' and 'kept' or 'stored' else outcome = 'moved' end
 end
 if fence ~= '' then
   if redis.call('GETRANGE', KEYS[3], 0, 15) ~= fence then
@@ -205,7 +211,8 @@ if outcome == 'stored' then
   local times = string.format('%013d%013d', now - ARGV[4], now + ARGV[3])
   redis.call('SET', KEYS[2], ARGV[6] .. times .. ARGV[7], 'PX', ARGV[3] + ARGV[10])
 end
-if fence ~= '' then tell(KEYS[4], 'f', fence .. (outcome == 'stored' and '+' or '-')) end
+local told = outcome == 'stored' and '+' or outcome == 'kept' and '!' or '-'
+if fence ~= '' then tell(KEYS[4], 'f', fence .. told) end
 return {outcome}
 """
 
@@ -308,6 +315,8 @@ redis.call('HSET', state, 'p', p)
 return {'ok'}
 """
 
+_SPACIOUS: Final = frozenset({"fill"})  # what a full server refuses
+
 _BODIES: Final = {
     "clock": _CLOCK,
     "join": _JOIN,
@@ -317,6 +326,7 @@ _BODIES: Final = {
     "fetch": _FETCH,
     "peek": _PEEK,
     "fill": _FILL,
+    "keep": _FILL,
     "release": _RELEASE,
     "say": _SAY,
     "lock": _LOCK,

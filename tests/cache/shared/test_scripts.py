@@ -206,6 +206,25 @@ def test_T11_a_fill_is_a_compare_and_set(desk: Desk) -> None:
     assert desk.client.exists(KEYS.entry(b"e").decode()) == 0
 
 
+def test_T11_P7_what_there_is_no_room_for_may_be_kept_and_nobody_waits_for_it(
+    desk: Desk, server: redis.Redis
+) -> None:
+    desk.join(A)
+    desk.settle()
+    vector = desk.fetch(A, wishes="el")[1]
+    keys = [KEYS.state, KEYS.entry(b"e"), KEYS.lease(b"e"), KEYS.channel]
+    keep = ("keep", keys, A, b"f" * 16, LEASE, 0, vector, b"", b"", b"", b"", 0, b"r1")
+    opens: Any = server.pubsub
+    with opens() as told:
+        told.execute_command("SSUBSCRIBE", KEYS.channel)
+        assert told.parse_response()[0] == b"ssubscribe"
+        assert desk.run(*keep) == [b"kept"]
+        assert told.parse_response()[2] == b"f" + A + b"f" * 16 + b"!"
+    assert desk.client.exists(KEYS.entry(b"e").decode(), KEYS.lease(b"e").decode()) == 0
+    desk.run("move", [KEYS.state, KEYS.channel], A, b"", b"r1")
+    assert desk.run(*keep) == [b"moved"]
+
+
 def order(desk: Desk, number: int, text: bytes, most: int = 100) -> list[tuple[bytes, bytes]]:
     """Give an order; the list afterwards."""
     arguments = (A, b"%016d" % number, text, 1_000, most)
