@@ -42,7 +42,7 @@ async def bury(survivor: Survivor, keys: Keys, absent: Sequence[Member], now: in
     ``now``: ms of Redis' clock. Several members may do so at once.
     """
     for member in absent:
-        if not member.is_gone and not await _is_gone(survivor, member.life_pid, now - member.until):
+        if not member.is_gone and not await _has_ended(survivor, member, now):
             continue
         try:
             count, left = await _clear(survivor, keys, member, now)
@@ -66,6 +66,13 @@ async def _clear(survivor: Survivor, keys: Keys, member: Member, now: int) -> tu
     state = [keys.state, keys.channel]
     await survivor.run("clear", state, member.id, *gone, patience=_PATIENCE)
     return len(gone), left
+
+
+async def _has_ended(survivor: Survivor, member: Member, now: int) -> bool:
+    own = survivor.link.life_pid()
+    if own and member.life_pid == own:
+        return True  # what this process was called before: a pid is nobody else's meanwhile
+    return await _is_gone(survivor, member.life_pid, now - member.until)
 
 
 async def _is_gone(survivor: Survivor, pid: int, age_ms: int) -> bool:

@@ -226,3 +226,8 @@ def _fits_any(_key: bytes) -> bool:
 def new_id() -> bytes:
     """A member's id: 16 hexadecimal digits."""
     return secrets.token_hex(8).encode()
+
+
+def ms(seconds: float) -> int:
+    """Milliseconds, as the scripts have them."""
+    return round(seconds * 1000)

@@ -36,14 +36,14 @@ from pgcache.cache.shared.heeding import heed
 from pgcache.cache.shared.keys import Keys, build_keys, fields
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.lease import Lease
-from pgcache.cache.shared.link import Health, Link, new_id
+from pgcache.cache.shared.link import Health, Link, ms, new_id
 from pgcache.cache.shared.members import parse_members
 from pgcache.cache.shared.orders import Orders
 
 log = structlog.get_logger("pgcache.store")
 
 _KEPT_MS: Final = 7 * 24 * 3600 * 1000  # an unused database's state is forgotten after a week
-_MAX_FORMER: Final = 64
+_MAX_FORMER: Final = 1_000
 
 
 History = tuple[object, ...]  # what tells a database, since its server started, from all others
@@ -73,7 +73,8 @@ class Membership:
         self.id = b""
         self.schema = b""  # the definitions' token that the catalogs at hand belong to
         self.orders = Orders(link.read_order)
-        self._former: list[bytes] = []
+        self._may_be_known = False  # the store may have this id
+        self._former: list[bytes] = []  # others that it may still have
         self._joined = False
         self._era = -1
         self._settled = False  # nobody may be writing unheard
@@ -207,15 +208,16 @@ class Membership:
     async def _join(self, keys: Keys, fresh: bytes) -> None:
         """Become a member under a new id: what was sent under the old one is refused from now."""
         link, times = self.link, self.link.times
-        if self.id:
+        if self._may_be_known:
             self._former = [*self._former, self.id][-_MAX_FORMER:]
-        self.id = fresh
+        self.id, self._may_be_known = fresh, False
         was_changed = self._era not in (-1, link.era)
         while True:
             lost, self._unheard = self._unheard or was_changed, False
             try:
                 told = await self.run("clock", [keys.state], patience=self.patience)
                 self.lease.tell(int(told[1]))
+                self._may_be_known = True
                 reply = await self._renew(
                     "join",
                     [keys.state, keys.channel],
@@ -229,9 +231,11 @@ class Membership:
                     *self._former,
                 )
                 break
-            except StoreChanged:
+            except StoreRefused as error:
+                self._may_be_known, self._unheard = False, self._unheard or lost
+                if not isinstance(error, StoreChanged):
+                    raise
                 was_changed = self._era != -1
-                self._unheard = self._unheard or lost
                 await link.client.load()
             except StoreLost:
                 self._unheard = self._unheard or lost
@@ -393,7 +397,3 @@ class Membership:
         with suppress(StoreLost, TimeoutError):
             async with asyncio.timeout(self.link.patience):
                 await self.link.client.run("leave", [keys.state], member)
-
-
-def ms(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -45,6 +45,7 @@ class Server:
         self.is_away = self.is_late = self.is_mute = False
         self.is_full = False
         self.refused = 0
+        self.former: tuple[bytes, ...] = ()  # what who joined last was called before
         self.is_quick = True
         self.may_tell = asyncio.Event()
         self.may_tell.set()
@@ -68,6 +69,7 @@ class Server:
             self.refused += 1
             raise StoreRefused("OOM")
         if name == "join":
+            self.former = arguments[8:]
             return [b"ok", b"s" * 16]
         if name == "beat":
             if self.is_late:
@@ -282,3 +284,17 @@ async def test_T14_an_announcement_without_an_answer_is_made_again(
     await heard
     assert server.ran.count("move") > 1
     assert link.counts.failures > 0
+
+
+async def test_T10_a_member_tells_what_it_was_called_before_however_often_it_was_refused(
+    server: Server, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that the store never took are not told: they would crowd out the one that it has."""
+    monkeypatch.setattr("pgcache.cache.shared.membership._MAX_FORMER", 3)
+    space = await _space(link, "one")
+    before = space.id
+    server.is_full = True
+    await _until(lambda: server.refused > 5)
+    server.is_full = False
+    await _until(lambda: space.is_usable)
+    assert server.former == (before,)
