@@ -26,9 +26,9 @@ from pgcache.cache.shared.orders import Orders
 
 log = structlog.get_logger("pgcache.store")
 
-# The list of members, until when an empty state is not used, the orders' version; then what all
-# entries hold.
-_STANDING: Final = (b"p", b"q", b"x", EVERYTHING, SCHEMA)
+# The list of members, until when an empty state is not used, how late it was, the orders' version;
+# then what all entries hold.
+_STANDING: Final = (b"p", b"q", b"t", b"x", EVERYTHING, SCHEMA)
 
 _NONE: Final = frozenset[int]()
 
@@ -144,9 +144,11 @@ class Confirmer:
 
     def _judge(self, batch: Batch, values: list[bytes | None], now: int) -> frozenset[int]:
         """Which entries stand."""
-        members, until, version, everything, definitions, *rest = values
+        members, until, noted, version, everything, definitions, *rest = values
         if definitions != batch.schema or not self._stands(batch.member, members, until, now):
             return _NONE
+        if noted is not None and int(noted) > now:
+            return _NONE  # the clock has gone back: leases seem to last longer than they do
         orders = self._witness.orders
         if not (version or b"") == batch.orders == orders.version:
             return _NONE

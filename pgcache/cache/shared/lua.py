@@ -12,12 +12,13 @@ local state, me = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
--- 'ok'; 'gone': not a member; 'absent': another member's lease has run out, or the state is new
+-- 'ok'; 'gone': not a member; 'absent': another member's lease has run out, or the state is new,
+-- or the clock has gone back
 local function standing()
-  local found = redis.call('HMGET', state, 'p', 'q')
-  local p, q = found[1], found[2]
+  local found = redis.call('HMGET', state, 'p', 'q', 't')
+  local p, q, t = found[1], found[2], found[3]
   if not p then return 'gone' end
-  local known, absent = false, q and tonumber(q) > now
+  local known, absent = false, q and tonumber(q) > now or t and tonumber(t) > now
   for i = 1, #p, 47 do
     local ends = tonumber(string.sub(p, i + 16, i + 28))
     if string.sub(p, i, i + 15) == me then known = ends > 0
@@ -123,6 +124,29 @@ local function as_gone(p, member)
 end
 
 local function ends(record) return tonumber(string.sub(record, 17, 29)) end
+
+-- Note how late it is. Where the clock has gone back, leases and lifetimes seem to last longer than
+-- they do: everything moves, no lease lasts longer than the caller's, and nothing is used until all
+-- have had the time to notice. Returns the members.
+local function note_time(p, lease, quarantine)
+  local t = tonumber(redis.call('HGET', state, 't') or '0')
+  if t <= now + 20 then
+    redis.call('HSET', state, 't', string.format('%013d', math.max(t, now)))
+    return p
+  end
+  move('*')
+  redis.call('HSET', state, 'q', now + quarantine, 't', string.format('%013d', now))
+  local out = ''
+  for i = 1, #p, 47 do
+    local last = math.min(tonumber(string.sub(p, i + 16, i + 28)), now + lease)
+    local id, rest = string.sub(p, i, i + 15), string.sub(p, i + 29, i + 46)
+    out = out .. id .. string.format('%013d', last) .. rest
+  end
+  return out
+end
+
+-- whether a deadline has passed, or is one of before the clock went back
+local function is_late(deadline, longest) return now > deadline or deadline > now + longest end
 
 local function tell(channel, kind, text) redis.call('SPUBLISH', channel, kind .. me .. text) end
 """

@@ -336,6 +336,7 @@ class Membership:
                 _KEPT_MS,
                 self.link.configuration,
                 self.lease.ask(),
+                ms(times.quarantine),
                 *leases,
             )
             self._look_around(keys, reply)

@@ -78,12 +78,12 @@ return {'ok', string.format('%013d', now)}
 # unheard; 's': what was said to the last server), nonce (16), quarantine ms, deadline, the ids this
 # process had before: they are gone, and their locks stand until it has told them again
 _JOIN: Final = r"""
-if now > tonumber(ARGV[8]) then return {'late'} end
+if is_late(tonumber(ARGV[8]), tonumber(ARGV[7])) then return {'late'} end
 local lost = ARGV[5] ~= ''
 if ARGV[5] == 's' or redis.call('EXISTS', state) == 0 then
   redis.call('HSET', state, 'q', now + ARGV[7])
 end
-local p = redis.call('HGET', state, 'p') or ''
+local p = note_time(redis.call('HGET', state, 'p') or '', ARGV[2], ARGV[7])
 for i = 9, #ARGV do p = as_gone(p, ARGV[i]) end
 p = without(p, me) .. string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[4])
 if lost then
@@ -111,18 +111,19 @@ return {'ok'}
 """
 
 # KEYS: state, own channel, leases… ARGV: id, lease ms, pid, number of the beat, days to keep in
-# ms, configuration, deadline, fences…
+# ms, configuration, deadline, quarantine ms, fences…
 _BEAT: Final = r"""
-if now > tonumber(ARGV[7]) then return {'late'} end
+if is_late(tonumber(ARGV[7]), tonumber(ARGV[8])) then return {'late'} end
 local p = redis.call('HGET', state, 'p')
 local record = record_of(p, me)
 if not record or ends(record) == 0 then return {'gone'} end
+p = note_time(p, ARGV[2], ARGV[8])
 local mine = string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[6])
 p = without(p, me) .. mine
 redis.call('PEXPIRE', state, ARGV[5])
-for i = 8, #ARGV do
-  local lease = redis.call('GETRANGE', KEYS[i - 5], 0, 15)
-  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 5], ARGV[2]) end
+for i = 9, #ARGV do
+  local lease = redis.call('GETRANGE', KEYS[i - 6], 0, 15)
+  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 6], ARGV[2]) end
 end
 redis.call('SPUBLISH', KEYS[2], 'b' .. me .. ARGV[4])
 local q = redis.call('HGET', state, 'q') or '0'

@@ -112,8 +112,8 @@ async def test_what_is_asked_while_an_answer_is_underway_is_one_question(
     one, both = entry_of(make_entry, 1), entry_of(make_entry, 2, 1)
     assert await ask(witness, one, both, one) == [True, True, True]
     assert witness.asked == [
-        [b"p", b"q", b"x", b"*", b"$", b"r1"],
-        [b"p", b"q", b"x", b"*", b"$", b"r2", b"r1"],
+        [b"p", b"q", b"t", b"x", b"*", b"$", b"r1"],
+        [b"p", b"q", b"t", b"x", b"*", b"$", b"r2", b"r1"],
     ]
     assert (witness.link.counts.fetches, witness.link.counts.confirmed) == (2, 3)
 
@@ -144,6 +144,7 @@ async def test_without_a_connection_it_asks_in_the_other_way(make_entry: MakeEnt
             b"p", member(ME, NOW + 500) + member(OTHER, NOW - 1), id="T-14 somebody is cut off"
         ),
         pytest.param(b"q", b"%d" % (NOW + 1), id="the state was empty not long ago"),
+        pytest.param(b"t", b"%013d" % (NOW + 1), id="T-14 the clock has gone back"),
         pytest.param(b"x", token("x"), id="an order that was not heard yet"),
     ],
 )

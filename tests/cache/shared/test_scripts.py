@@ -55,7 +55,9 @@ class Desk:
         deadline = self.now() + 10_000 - late
         own = KEYS.channel + b":" + who
         return bytes(
-            self.run("beat", [KEYS.state, own], who, lease, 7, 1, LEASE, "00c0ffee", deadline)[0]
+            self.run(
+                "beat", [KEYS.state, own], who, lease, 7, 1, LEASE, "00c0ffee", deadline, QUARANTINE
+            )[0]
         )
 
     def settle(self) -> None:
@@ -127,6 +129,41 @@ def test_T14_what_renews_a_lease_comes_in_time_or_not_at_all(desk: Desk) -> None
     assert desk.members() == before
     assert desk.beat(A) == b"ok"
     assert desk.members()[A].until >= before[A].until
+
+
+def test_T14_a_clock_that_went_back_makes_no_lease_and_no_result_last_longer(desk: Desk) -> None:
+    """B is cut off; by the clock it seems to be heard for an hour yet."""
+    hour = 3_600_000
+    desk.join(A)
+    desk.join(B, lease=LEASE + hour)
+    desk.settle()
+    before = desk.fetch(A)[1]
+    desk.client.hset((KEYS.base + b"state").decode(), "t", str(desk.now() + hour))
+    desk.client.hset((KEYS.base + b"state").decode(), "q", str(desk.now() + hour))
+    assert desk.fetch(A) == [b"absent"], "before anybody has seen to it"
+    assert desk.beat(A, late=-hour) == b"late", "its deadline is of before, too"
+    assert desk.beat(A) == b"ok"
+    now = desk.now()
+    assert all(member.until <= now + LEASE for member in desk.members().values())
+    quarantine: Any = desk.client.hget((KEYS.base + b"state").decode(), "q")
+    assert now < float(quarantine) <= now + QUARANTINE
+    assert desk.fetch(A) == [b"absent"]
+    desk.settle()
+    assert desk.fetch(A)[1][:16] != before[:16], "what was stored before is dead"
+
+
+def test_a_clock_that_jitters_is_no_news(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    before = desk.fetch(A)[1]
+    noted = desk.now() + 15
+    desk.client.hset((KEYS.base + b"state").decode(), "t", str(noted))
+    assert desk.join(B) == desk.beat(A) == b"ok"
+    told: Any = desk.client.hget((KEYS.base + b"state").decode(), "t")
+    assert int(told) >= noted, "it may go back by little at a time, and not add up"
+    while desk.now() <= int(told):
+        pass
+    assert desk.fetch(A)[1] == before
 
 
 def test_T14_nothing_is_served_while_a_member_is_absent(desk: Desk) -> None:
