@@ -224,8 +224,13 @@ class Background:
             self._hurry()
         return True
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether something that the client sent is held back."""
+        return bool(self._held)
+
     async def sent(self) -> None:
-        """Wait until nothing that the client sent is held back."""
+        """Wait until nothing is."""
         if self._held:
             sent = asyncio.Event()
             self._when_sent.append(sent)

@@ -26,12 +26,15 @@ from pgcache.wire.startup import Packet, build_cancel, parse_cancel, take_packet
 if TYPE_CHECKING:  # clients hold their gate; it only keeps them in sets
     from pgcache.proxy.client import ClientConnection
     from pgcache.proxy.session import Session
+    from pgcache.proxy.turns import Turn
 
 log = structlog.get_logger("pgcache.proxy")
 
 _MAX_REMEMBERED = 10_000
 # How long to look for the end of a backend whose commit nobody heard of, in seconds.
 _PATIENCE = 600.0
+# By how much a query is ahead of its cancel request, in seconds.
+_HEAD_START = 0.02
 
 OpenConsole = Callable[["ClientConnection", str, bytes], None]
 
@@ -70,6 +73,7 @@ class Gate:
         )
         self._certificate = own_certificate(config.tls)
         self._keys: dict[tuple[int, bytes], ClientConnection] = {}
+        self._digests: dict[bytes, ClientConnection] = {}  # the same, as other proxies ask for them
         self._told: set[tuple[str, str]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -104,6 +108,7 @@ class Gate:
         self.counters.clients = len(self.clients)
         if client.cancel_key is not None and self._keys.get(client.cancel_key) is client:
             del self._keys[client.cancel_key]
+            self._digests.pop(self._digest(*client.cancel_key), None)
         if not self.clients:
             self._empty.set()
 
@@ -140,6 +145,8 @@ class Gate:
         key = (int.from_bytes(message[5:9], "big"), message[9:])
         client.cancel_key = key
         self._keys[key] = client
+        if self.engine.link is not None:
+            self._digests[self._digest(*key)] = client
 
     def find(self, pid: int, secret: bytes) -> ClientConnection | None:
         """The client whose session a cancel request names."""
@@ -154,8 +161,22 @@ class Gate:
         if target is None:
             return self._cancel_elsewhere(packet)
         session = target.session
-        is_wanted = session is None or session.wants_cancel()
-        return self._forward_cancel(packet.raw, session) if is_wanted else _nothing()
+        if session is None:
+            return self._forward_cancel(packet.raw)
+        is_held = session.is_holding_back
+        if not session.wants_cancel():
+            return _nothing()
+        if is_held:
+            return self._follow(packet.raw, session, tuple(session.state.groups))
+        return self._forward_cancel(packet.raw)
+
+    async def _follow(self, request: bytes, session: Session, turns: tuple[Turn, ...]) -> None:
+        """Cancel what reaches the origin only now. There is nothing there to be cancelled before
+        its backend has read it: a client that has waited for long must not lose such a race."""
+        await session.sent()
+        await asyncio.sleep(_HEAD_START)
+        if any(turn is underway for turn in turns for underway in session.state.groups):
+            await self._forward_cancel(request)
 
     def interrupt(self, client: ClientConnection, done: Callable[[], None]) -> None:
         """Have the origin cancel what it does for pgcache; ``done`` once it has taken notice."""
@@ -193,24 +214,26 @@ class Gate:
 
     async def _claimed(self, packet: Packet) -> bool:
         """Whether a proxy that shares the store has the session, and has seen to it (W-32)."""
-        digest = cancel_digest(*parse_cancel(packet))
+        digest = self._digest(*parse_cancel(packet))
         spaces = [d.space for d in self.engine.databases() if d.space is not None]
         asked = [space.cancels.ask(digest) for space in spaces if space.is_joined]
         return any(await asyncio.gather(*asked))
 
     def take_cancel(self, database: Database, digest: bytes) -> Coroutine[Any, Any, None] | None:
         """What carries out another proxy's cancel request; None: its session is not here."""
-        for key, client in self._keys.items():
-            session = client.session
-            if session is not None and session.state.database is database:
-                packet = take_packet(build_cancel(*key)) if cancel_digest(*key) == digest else None
-                if packet is not None:
-                    return self.begin_cancel(packet)
-        return None
+        client = self._digests.get(digest)
+        if client is None or client.cancel_key is None or client.session is None:
+            return None
+        packet = take_packet(build_cancel(*client.cancel_key))
+        if packet is None or client.session.state.database is not database:
+            return None
+        return self.begin_cancel(packet)
 
-    async def _forward_cancel(self, request: bytes, session: Session | None = None) -> None:
-        if session is not None:
-            await session.background.sent()
+    def _digest(self, pid: int, secret: bytes) -> bytes:
+        link = self.engine.link
+        return cancel_digest(pid, secret, b"" if link is None else link.codec.secret)
+
+    async def _forward_cancel(self, request: bytes) -> None:
         try:
             origin = await connect_origin(self.config.origin, self.origin_tls)
         except OriginUnreachable as error:

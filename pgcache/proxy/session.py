@@ -181,6 +181,15 @@ class Session:
             return True
         return bool(self.state.groups) or self._fast.express.underway is not None
 
+    @property
+    def is_holding_back(self) -> bool:
+        """Whether the origin has yet to hear what the client sent."""
+        return self._joiner.is_waiting or self._learner.is_waiting or self.background.is_holding
+
+    async def sent(self) -> None:
+        """Wait until it has, as far as that is decided."""
+        await self.background.sent()
+
     def _pump(self) -> None:
         """Decide as many waiting runs as can be decided now."""
         if self._pumping:

@@ -9,7 +9,7 @@ Counterpart: ``session`` is the slow lane. Without a shared store nothing in her
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import Event, Future
 from collections.abc import Sequence
 from functools import partial
 
@@ -93,7 +93,7 @@ class SharedFastLane(FastLane):
 class SharedSession(Session):
     """The slow lane of one session, with its waits."""
 
-    __slots__ = ("_downstream", "_unsure")
+    __slots__ = ("_downstream", "_unsure", "_upstream")
 
     _joiners, _fast_lanes = SharedJoiner, SharedFastLane
 
@@ -101,7 +101,8 @@ class SharedSession(Session):
         issued = upward(self._issued, [])
         self._downstream = Valve(client, origin, issued)
         self._unsure: bytes | None = None  # a turn whose answer is at hand, once it is confirmed
-        super().__init__(engine, self._downstream, Valve(origin, client, issued))
+        self._upstream = Valve(origin, client, issued)
+        super().__init__(engine, self._downstream, self._upstream)
 
     def _issued(self) -> list[Future[None]]:
         """What was announced since the last write to either peer, and is not heard yet."""
@@ -159,6 +160,18 @@ class SharedSession(Session):
         """Whether a cancel request is for something that the origin is doing."""
         self._stop_waiting()
         return super().wants_cancel()
+
+    @property
+    def is_holding_back(self) -> bool:
+        """Whether the origin has yet to hear what the client sent."""
+        return self._unsure is not None or not self._upstream.is_open or super().is_holding_back
+
+    async def sent(self) -> None:
+        """Wait until it has, as far as that is decided."""
+        await super().sent()
+        is_open = Event()
+        self._upstream.when_open(is_open.set)
+        await is_open.wait()
 
     def hold_answers(self, full: bool) -> None:
         """Answer no more while the client does not read what it has got (W-43)."""

@@ -58,6 +58,11 @@ class Valve:
             future.add_done_callback(self._on_done)
         self._feeder.hold(Hold.STORE, True)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is kept back."""
+        return not self._awaited
+
     def when_open(self, then: Callable[[], None]) -> None:
         """Call ``then`` once everything written so far has gone on."""
         if self._awaited:

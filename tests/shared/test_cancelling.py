@@ -10,6 +10,7 @@ from tests.shared.asking import await_hits, stats, values
 from tests.shared.conftest import Start
 from tests.support import frames
 from tests.support.frames import query
+from tests.support.link import Link
 from tests.support.proxy import Proxy
 from tests.support.raw import RawClient, eventually
 from tests.support.redis import RedisServer
@@ -60,3 +61,32 @@ def test_W32_a_query_that_waits_for_anothers_execution_is_cancelled_alone(
                 # Nothing later is hit.
                 assert client.rows("select 'after'") == [("after",)]
             assert time.monotonic() - began < _SLEEP, "it was not cancelled, but over"
+
+
+def test_W32_what_waits_for_the_store_is_cancelled_when_it_goes_on(
+    start: Start, shared_redis: RedisServer, newest_database: str
+) -> None:
+    """A write that is not announced yet: the request must not overtake it."""
+    with Link(shared_redis.address) as link:
+        home = start(f"redis://{link.host}:{link.port}/0", store__secret="sixteen characters")
+        elsewhere = start(shared_redis.url(), store__secret="sixteen characters")
+        with home.connect("app", newest_database) as one:
+            one.execute("create table t (v text)")
+            one.execute("insert into t values ('x1')")
+            await_hits(one, "select v from t")
+        with RawClient(home.address, newest_database, "app") as client:
+            link.stall()
+            client.send(query(f"update t set v = pg_sleep({_SLEEP})::text"))
+            eventually(lambda: stats(home)["store_state"] == "degraded")
+            began = time.monotonic()
+            with RawClient.bare(home.address) as canceller:
+                canceller.send(frames.cancel(client.pid, client.secret))
+                assert canceller.rest() == b""
+            assert [frame.kind for frame in client.replies()][-2:] == ["E", "Z"]
+            assert time.monotonic() - began < _SLEEP, "it was not cancelled, but over"
+            link.heal()
+        with RawClient(home.address, newest_database, "app") as client:
+            eventually(lambda: stats(home)["store_state"] == "healthy")
+            client.send(query(f"select pg_sleep({_SLEEP})"))
+            _cancel(elsewhere, client)  # by a digest that only the two of them can make
+            assert [frame.kind for frame in client.replies()][-2:] == ["E", "Z"]

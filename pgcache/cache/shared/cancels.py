@@ -2,7 +2,7 @@
 
 Whoever has the session claims the request and sees to it, also where its query is not the
 origin's at all but waits for another client's execution; so that exactly one proxy passes it on.
-Keys do not travel: a request is called by their digest.
+Keys do not travel: a request is called by their digest, which ``store.secret`` makes a MAC.
 
 Counterpart: ``heeding`` hears of requests and claims. Must not know: sessions.
 """
@@ -23,10 +23,14 @@ _PATIENCE: Final = 0.5
 _LONGEST: Final = 30.0
 
 
-def cancel_digest(pid: int, secret: bytes) -> bytes:
-    """What a cancel key is called in public: 16 bytes that do not tell the key."""
+def cancel_digest(pid: int, secret: bytes, key: bytes = b"") -> bytes:
+    """What a cancel key is called in public: 16 bytes.
+
+    Without a ``key`` that others do not have they can find a secret of four bytes, as protocol 3.0
+    has it, by trying all of them.
+    """
     told = pid.to_bytes(8, "big") + secret
-    return blake2b(told, digest_size=16, person=b"pgcache-cancel").digest()
+    return blake2b(told, digest_size=16, key=key, person=b"pgcache-cancel").digest()
 
 
 Work = Coroutine[Any, Any, None]

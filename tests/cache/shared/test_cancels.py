@@ -66,3 +66,10 @@ async def test_keys_are_told_apart() -> None:
     one, two = pair(has_it=True)
     assert not await one.cancels.ask(cancel_digest(42, b"secreT"), 0.0)
     assert two.carried_out == 0
+
+
+def test_who_has_no_part_in_the_secret_cannot_tell_which_key_a_digest_is_of() -> None:
+    key = b"k" * 32
+    told = {cancel_digest(42, b"secret", key), cancel_digest(42, b"secret", b"x" * 32), DIGEST}
+    assert len(told) == 3
+    assert cancel_digest(42, b"secret", key) in told
