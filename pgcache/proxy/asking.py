@@ -64,6 +64,7 @@ class SharedJoiner(Joiner):
 
     def _forget(self) -> None:
         self._state.fetched.clear()
+        self._state.brought.clear()
         for lead in self._answers.values():
             if lead is not None:
                 lead.fail()
@@ -208,6 +209,7 @@ class SharedJoiner(Joiner):
             state.fetched[wanted.key] = found
             if found is not wanted.at_hand and state.database is not None:
                 take_in(state.engine, state.database, found)
+                state.brought.add(wanted.key)
             lead.finish(found)
         else:
             self._answers[asked.key] = None

@@ -78,10 +78,15 @@ def wanted_anew(chore: Chore, question: Ask, now: float) -> Wanted:
     )
 
 
-def take_in(engine: Engine, database: Database, entry: Entry) -> None:
-    """Keep what the shared store gave, and look at it as at what was fetched here."""
+def look_first(engine: Engine, entry: Entry) -> None:
+    """Look at what the shared store gave as at what was fetched here."""
     cache, cost = engine.config.cache, entry.cost_ms / 1000
     entry.look_at = first_look(
         entry.stored_at, entry.expires_at, cost, cache.refresh_ahead, cache.verify_ratio
     )
+
+
+def take_in(engine: Engine, database: Database, entry: Entry) -> None:
+    """Keep what the shared store gave."""
+    look_first(engine, entry)
     engine.store.put(entry, database.generations, engine.clock())

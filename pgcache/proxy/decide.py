@@ -195,7 +195,7 @@ def proof_of(question: Ask, entry: Entry) -> Proof | None:
     """What a Query that was answered with ``entry`` proves for the fast lane."""
     if not fits(entry, question.lifetime):
         return None
-    return Proof(entry, b"", strict=question.strict)
+    return Proof(entry, b"", lifetime=question.lifetime, strict=question.strict)
 
 
 def _is_frozen(script: Script) -> bool:

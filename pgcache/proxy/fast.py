@@ -18,7 +18,7 @@ from pgcache.proxy.express import Express
 from pgcache.proxy.lane import UNKNOWN, Lane, LongTurn, Piece, Turn, make_turn
 from pgcache.proxy.naming import make_prepared
 from pgcache.proxy.prepared import Portal
-from pgcache.proxy.recipe import STATEMENT_NAME, Proof, make_recipe
+from pgcache.proxy.recipe import STATEMENT_NAME, Proof, Shape, make_recipe
 from pgcache.proxy.runs import Gatherer, Run
 from pgcache.proxy.state import State
 from pgcache.proxy.verdicts import Outcome, Verdict
@@ -219,13 +219,15 @@ class FastLane:
             lane = named
             key = data[at:]
         turn = lane.get(key)
-        if turn is None:
-            turn = self._follow(lane, key, data, at) if lane.recipes else None
-            if turn is None or not turn.strict:
+        if turn is not None:
+            if turn.version == self._version and turn.entry.look_at > self._clock():
                 return turn
-        if (turn.version != self._version or turn.entry.look_at <= self._clock()) and (
-            not self._renew(lane, key, turn)
-        ):
+            if self._renew(lane, key, turn):
+                return turn
+            if key in lane:
+                return None
+        turn = self._follow(lane, key, data, at) if lane.shapes else None
+        if turn is not None and turn.strict and not self._renew(lane, key, turn):
             return None
         return turn
 
@@ -297,35 +299,44 @@ class FastLane:
         return lane
 
     def _follow(self, lane: Lane, key: bytes, data: bytes, at: int) -> Turn | None:
-        """Look up a turn that differs from others in its parameters only."""
-        parse = b""
-        if not at:
-            end = 1 + int.from_bytes(data[1:5], "big")
-            parse, at = data[:end], end + STATEMENT_NAME
-            if data[end : end + 1] != b"B" or data[at - 1 : at + 1] != b"\0\0":
-                return None
-        recipe = lane.recipes.get(parse)
+        """Look up a turn that differs from others in its parameters only, or whose entry was not
+        at hand."""
+        shape = lane.shapes.get(key)
+        if shape is None:
+            parse = b""
+            if not at:
+                end = 1 + int.from_bytes(data[1:5], "big")
+                parse, at = data[:end], end + STATEMENT_NAME
+                if data[end : end + 1] != b"B" or data[at - 1 : at + 1] != b"\0\0":
+                    return None
+            shape = lane.shapes.get(parse)
         state, database = self._state, self._state.database
-        if recipe is None or database is None or recipe.epoch != database.epoch:
+        if shape is None or database is None or shape.epoch != database.epoch:
             return None
-        if recipe.touches != self._generations.touches:
+        if shape.touches != self._generations.touches:
             return None  # something has to be decided anew
-        question = recipe.follow(data, at)
+        question = shape.follow(data, at)
         if question is None:
             return None
         engine = state.engine
         now = self._clock()
-        entry = engine.store.get(question, self._generations, now)
-        if entry is None or entry.look_at <= now or not recipe.takes(entry):
+        entry = engine.store.get(question, self._generations, now) or self._seek(
+            shape, question, now
+        )
+        if entry is None or entry.look_at <= now or not shape.takes(entry):
             return None
         turn = make_turn(
-            entry, recipe.answer(entry), self._generations, parse or None, strict=recipe.strict
+            entry, shape.answer(entry), self._generations, shape.leaves, strict=shape.strict
         )
         if entry.hits:
             engine.lanes.remember(lane, key, turn)
         else:
             turn.version = UNKNOWN  # what is asked once is seldom worth being kept
         return turn
+
+    def _seek(self, shape: Shape, question: bytes, now: float) -> Entry | None:
+        """The entry for the key ``question``, where it is not in memory: here there is none."""
+        return None
 
     def close(self) -> None:
         """The slow lane takes over: bring the state to where the last turn left the client."""
@@ -381,15 +392,21 @@ class FastLane:
         entry, lanes, version = proof.entry, self._state.engine.lanes, self._version
         if not entry.is_current_at(version):
             return
-        lane, parse, key = self._lane, proof.parse or b"", raw
-        if proof.parse is None and proof.bind is not None:
-            name = proof.bind.statement
-            named = self._named.get(name) or self._resolve(name)
-            if named is None:
-                return
-            lane, key = named, raw[STATEMENT_NAME + len(name) :]
+        place = self._place(raw, proof)
+        if place is None:
+            return
+        lane, key = place
+        parse = proof.parse or b""
         recipe = make_recipe(self._state, proof, raw, parse=parse)
         if recipe is not None:
-            lanes.remember_recipe(lane, parse, recipe)
+            lanes.remember_shape(lane, parse, recipe)
         turn = make_turn(entry, answer, self._generations, proof.parse, strict=proof.strict)
         lanes.remember(lane, key, turn)
+
+    def _place(self, raw: bytes, proof: Proof) -> tuple[Lane, bytes] | None:
+        """The lane of ``raw``, which ``proof`` is about, and its key there."""
+        if proof.parse is not None or proof.bind is None:
+            return self._lane, raw
+        name = proof.bind.statement
+        lane = self._named.get(name) or self._resolve(name)
+        return None if lane is None else (lane, raw[STATEMENT_NAME + len(name) :])

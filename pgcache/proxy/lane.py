@@ -14,7 +14,7 @@ from collections.abc import Hashable, Sequence
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Generations
 from pgcache.errors.reasons import Refusal
-from pgcache.proxy.recipe import Recipe
+from pgcache.proxy.recipe import Shape
 from pgcache.proxy.verdicts import Outcome, Verdict
 from pgcache.sql.model import Kind, Script
 from pgcache.wire.messages import Parse
@@ -119,15 +119,16 @@ class Pass:
 class Lane(dict[bytes, Turn]):
     """Turns of one context by their bytes; of a named statement, by those behind its name.
 
-    ``recipes``: how to find what was not asked with these parameters before, by what surrounds
-    them.
+    ``shapes``: how to find entries of what is not remembered: with other parameters, by what
+    surrounds those (the Parse message in front, or b''); or because they are elsewhere, by the
+    turn's bytes.
     """
 
-    __slots__ = ("recipes",)
+    __slots__ = ("shapes",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.recipes: dict[bytes, Recipe] = {}
+        self.shapes: dict[bytes, Shape] = {}
 
 
 class Lanes:
@@ -180,11 +181,14 @@ class Lanes:
         if turn is not None:
             self._bytes -= len(raw) + len(turn.answer) + _OVERHEAD
 
-    def remember_recipe(self, lane: Lane, around: bytes, recipe: Recipe) -> None:
-        """Add a recipe."""
-        if around not in lane.recipes:
-            self._make_room(len(around) + recipe.size + _OVERHEAD)
-        lane.recipes[around] = recipe
+    def remember_shape(self, lane: Lane, around: bytes, shape: Shape) -> None:
+        """Add a shape, or make it anew."""
+        former = lane.shapes.get(around)
+        if former is None:
+            self._make_room(len(around) + shape.size + _OVERHEAD)
+        elif former.is_elsewhere:
+            shape.is_elsewhere = True
+        lane.shapes[around] = shape
 
     def _make_room(self, size: int) -> None:
         if self._bytes + size > self._max_bytes:
@@ -194,7 +198,7 @@ class Lanes:
     def _clear(self) -> None:
         for lane in self._lanes.values():
             lane.clear()
-            lane.recipes.clear()
+            lane.shapes.clear()
         self._long.clear()
         self._bytes = self._long_bytes = 0
 

@@ -1,9 +1,10 @@
-"""Turns that differ in their parameters alone: how to find their entries without the slow lane.
+"""Turns whose entries can be found without the slow lane, though it has not answered from those.
 
 Drivers execute one statement with thousands of values. What surrounds the values in the bytes of
 such a turn is the same each time, and so is everything that was decided about it. A ``Recipe`` is
 made from a turn that the slow lane has answered (``make_recipe``); ``follow`` then turns another
-one into an entry's key. Counterpart: ``fast``, which asks the store. Must not know: the store.
+one into an entry's key. ``Exact`` is the same for a turn whose entry has to be fetched from the
+shared store each time. Counterpart: ``fast``, which asks the store. Must not know: the store.
 
 HOT PATH, guarded by ``make bench-quick``.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import re
 import struct
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pgcache.cache.entry import Entry
@@ -52,76 +55,139 @@ class Proof(NamedTuple):
     strict: bool = False
 
 
-class Recipe:
-    """What turns of one shape have in common.
+class Basis(NamedTuple):
+    """What a shape is made from: a turn that was answered, and where things stood then.
 
-    ``head``: from the end of the statement's name to the first value. ``foot``: behind the last
-    value, to the end of the turn. ``count``: of values; ``formats``: of result formats.
-    ``key_head``: of the entries' keys. ``description``: the RowDescription that entries have to
-    have, None where the origin was not asked for it. ``lifetime``: seconds. ``epoch``: of the
-    definitions when the statement was planned, ``touches``: of the generations. ``parse``: the
-    Parse message in front, b'' where there is none. ``strict``: as of the ``Proof``.
+    ``described``: the answer holds a RowDescription. ``formats``: of result formats. ``epoch``: of
+    the definitions when the statement was planned, ``touches``: of the generations. ``status``: of
+    the session.
+    """
+
+    proof: Proof
+    described: bool
+    formats: int
+    epoch: int
+    touches: int
+    status: int
+
+
+class Shape(ABC):
+    """How to answer turns of one shape from an entry: what is the same whatever the entry holds.
+
+    ``start``: the answer before its rows. ``description``: the RowDescription that entries have to
+    have, None where the origin was not asked for it. ``lifetime``: seconds. ``strict``: as of the
+    ``Proof``; ``leaves``: its ``parse``. ``tags``: of the entries. ``is_elsewhere``: the last
+    entry of these that memory did not have was found in the shared store, which is worth asking
+    for the next.
     """
 
     __slots__ = (
-        "_around",
-        "_begin",
         "_end",
         "_end_rows",
-        "count",
         "described",
         "description",
         "epoch",
-        "foot",
         "formats",
-        "head",
-        "key_head",
+        "is_elsewhere",
+        "leaves",
         "lifetime",
-        "parse",
         "ready",
         "start",
         "strict",
+        "tags",
         "touches",
     )
 
+    def __init__(self, basis: Basis, start: bytes) -> None:
+        proof = basis.proof
+        self.start = start
+        self.description = proof.entry.row_description
+        self.described = basis.described
+        self.formats = basis.formats
+        self.lifetime = proof.lifetime
+        self.epoch = basis.epoch
+        self.touches = basis.touches
+        self.strict = proof.strict
+        self.leaves = proof.parse
+        self.tags = proof.entry.tags
+        self.ready = codes.MSG_READY[basis.status]
+        self.is_elsewhere = False
+        self._end_rows, self._end = -1, b""  # the end of the last answer, and of how many rows
+
+    @abstractmethod
+    def follow(self, data: bytes, at: int) -> bytes | None:
+        """The key of the turn ``data``, or None where it is of another shape.
+
+        ``at``: where the statement's name ends.
+        """
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that it keeps."""
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether ``entry`` is what its question may get, and ends before its lifetime does."""
+        return (
+            entry.row_description == self.description
+            and entry.complete
+            and entry.expires_at <= entry.stored_at + self.lifetime
+            # Of an empty result that was never described nobody knows how many columns it has.
+            and (bool(entry.rows) or self.formats <= 1 or self.described)
+        )
+
+    def answer(self, entry: Entry) -> tuple[bytes, bytes, bytes]:
+        """The whole answer to the turn, in pieces."""
+        if entry.row_count != self._end_rows:
+            self._end = command_complete(entry.row_count) + self.ready
+            self._end_rows = entry.row_count
+        return self.start, entry.rows, self._end
+
+
+class Exact(Shape):
+    """The shape of one turn alone, whose entry is found by its ``key``."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, basis: Basis, start: bytes) -> None:
+        super().__init__(basis, start)
+        self.key = basis.proof.entry.key
+
+    def follow(self, data: bytes, at: int) -> bytes | None:
+        """The key of the turn."""
+        return self.key
+
+    @property
+    def size(self) -> int:
+        """Bytes that it keeps."""
+        return len(self.start) + len(self.key)
+
+
+class Recipe(Shape):
+    """What turns have in common that differ in their parameters' values.
+
+    ``head``: from the end of the statement's name to the first value. ``foot``: behind the last
+    value, to the end of the turn. ``count``: of values. ``key_head``: of the entries' keys.
+    ``parse``: the Parse message in front, b'' where there is none.
+    """
+
+    __slots__ = ("_around", "_begin", "count", "foot", "head", "key_head", "parse")
+
     def __init__(
-        self,
-        *,
-        head: bytes,
-        foot: bytes,
-        count: int,
-        key_head: bytes,
-        description: bytes | None,
-        described: bool,
-        formats: int,
-        lifetime: float,
-        epoch: int,
-        touches: int,
-        parse: bytes,
-        status: int,
-        strict: bool,
+        self, basis: Basis, *, head: bytes, foot: bytes, count: int, key_head: bytes, parse: bytes
     ) -> None:
+        start = (codes.MSG_PARSE_COMPLETE if parse else b"") + codes.MSG_BIND_COMPLETE
+        if basis.described:
+            start += basis.proof.entry.row_description or b""
+        super().__init__(basis, start)
         self.head = head
         self.foot = foot
         self.count = count
         self.key_head = key_head
-        self.description = description
-        self.described = described
-        self.formats = formats
-        self.lifetime = lifetime
-        self.epoch = epoch
-        self.touches = touches
         self.parse = parse
-        self.strict = strict
-        start = codes.MSG_PARSE_COMPLETE if parse else b""
-        self.start = start + codes.MSG_BIND_COMPLETE
-        if described and description is not None:
-            self.start += description
-        self.ready = codes.MSG_READY[status]
         # Where the Bind's length is, and how many bytes of a turn that length does not count.
         self._begin = len(parse) + 1
-        self._around = self._begin + len(EXECUTIONS[described])
-        self._end_rows, self._end = -1, b""  # the end of the last answer, and of how many rows
+        self._around = self._begin + len(EXECUTIONS[basis.described])
 
     @property
     def size(self) -> int:
@@ -152,23 +218,6 @@ class Recipe:
             return None  # it may be a word that means another moment each day
         return self.key_head + values
 
-    def takes(self, entry: Entry) -> bool:
-        """Whether ``entry`` is what its question may get, and ends before its lifetime does."""
-        return (
-            entry.row_description == self.description
-            and entry.complete
-            and entry.expires_at <= entry.stored_at + self.lifetime
-            # Of an empty result that was never described nobody knows how many columns it has.
-            and (bool(entry.rows) or self.formats <= 1 or self.described)
-        )
-
-    def answer(self, entry: Entry) -> tuple[bytes, bytes, bytes]:
-        """The whole answer to the turn, in pieces."""
-        if entry.row_count != self._end_rows:
-            self._end = command_complete(entry.row_count) + self.ready
-            self._end_rows = entry.row_count
-        return self.start, entry.rows, self._end
-
 
 def make_recipe(state: State, proof: Proof, data: bytes, *, parse: bytes) -> Recipe | None:
     """The recipe for turns like ``data``, which the slow lane has answered; None: there is none.
@@ -186,7 +235,16 @@ def make_recipe(state: State, proof: Proof, data: bytes, *, parse: bytes) -> Rec
     formats = len(bind.parameter_formats)
     head = data[begins : begins + 5 + 2 * formats]
     foot = data[ends - 2 - 2 * len(bind.result_formats) :]
+    basis = Basis(
+        proof,
+        described,
+        len(bind.result_formats),
+        database.epoch,
+        database.generations.touches,
+        state.status,
+    )
     return Recipe(
+        basis,
         head=head,
         foot=foot,
         count=len(bind.parameters),
@@ -201,13 +259,29 @@ def make_recipe(state: State, proof: Proof, data: bytes, *, parse: bytes) -> Rec
             count=len(bind.parameters),
             result_formats=bind.result_formats,
         ),
-        description=entry.row_description,
-        described=described,
-        formats=len(bind.result_formats),
-        lifetime=proof.lifetime,
-        epoch=database.epoch,
-        touches=database.generations.touches,
         parse=parse,
-        status=state.status,
-        strict=proof.strict,
     )
+
+
+def make_exact(
+    state: State, proof: Proof, data: bytes, answer: Sequence[bytes | memoryview]
+) -> Exact | None:
+    """The shape of ``data`` alone, which the slow lane has answered with ``answer``; None: not all
+    rows are asked for, which another entry may have more of."""
+    database, entry, bind = state.database, proof.entry, proof.bind
+    if database is None or not entry.complete:
+        return None
+    if bind is not None and not data.endswith(EXECUTIONS[False]):
+        return None
+    whole = b"".join(answer)
+    start = whole[: whole.rindex(entry.rows + command_complete(entry.row_count))]
+    described = entry.row_description
+    basis = Basis(
+        proof,
+        described is not None and start.endswith(described),
+        0 if bind is None else len(bind.result_formats),
+        database.epoch,
+        database.generations.touches,
+        state.status,
+    )
+    return Exact(basis, start)

@@ -12,33 +12,47 @@ from __future__ import annotations
 from asyncio import Event, Future
 from collections.abc import Sequence
 from functools import partial
+from typing import Final, NamedTuple
 
 from pgcache.cache.entry import Entry
+from pgcache.cache.shared.fetching import fetch
 from pgcache.proxy.asking import SharedJoiner
+from pgcache.proxy.chores import look_first
 from pgcache.proxy.engine import Engine
 from pgcache.proxy.fast import FastLane
 from pgcache.proxy.flow import Peer, Then
-from pgcache.proxy.lane import UNKNOWN, Lane, Piece, Turn
-from pgcache.proxy.recipe import Proof
+from pgcache.proxy.lane import UNKNOWN, Lane, Piece, Turn, make_turn
+from pgcache.proxy.recipe import Proof, Shape, make_exact, make_recipe
 from pgcache.proxy.runs import Gatherer
 from pgcache.proxy.session import Session
 from pgcache.proxy.state import State
 from pgcache.proxy.upward import upward
 from pgcache.proxy.valve import Valve
 
+# Larger entries travel so long that the way through the slow lane does not matter.
+_MAX_SOUGHT: Final = 64 * 1024
+
+
+class Sought(NamedTuple):
+    """An entry that the store probably has. ``key``: its own."""
+
+    shape: Shape
+    key: bytes
+
 
 class SharedFastLane(FastLane):
     """The fast lane, while the memory tier is known to be what the store says.
 
-    Strict turns are answered once the store has confirmed their entry: ``answer`` finds one, which
-    ``take_awaited`` hands out to be asked about, and ``answer_confirmed`` starts anew.
+    Strict turns are answered once the store has confirmed their entry, and those whose entry is
+    probably there once it has been fetched: ``answer`` finds out what has to be asked for, which
+    ``take_wanted`` hands out, and ``answer_confirmed`` starts anew.
     """
 
-    __slots__ = ("_awaited", "_confirmed")
+    __slots__ = ("_confirmed", "_wanted")
 
     def __init__(self, state: State, gatherer: Gatherer) -> None:
         super().__init__(state, gatherer)
-        self._awaited: Entry | None = None
+        self._wanted: Entry | Sought | None = None
         self._confirmed: Entry | None = None
 
     def answer(self, data: bytes) -> bytes | None:
@@ -52,23 +66,52 @@ class SharedFastLane(FastLane):
         return super().answer(data)
 
     def answer_confirmed(self, entry: Entry, data: bytes) -> bytes | None:
-        """The whole answer to ``data``, whose ``entry`` the store has just confirmed."""
+        """The whole answer to ``data``, whose ``entry`` the store has just confirmed or given."""
         self._confirmed = entry
         answer = self.answer(data)
-        self._awaited = self._confirmed = None
+        self._wanted = self._confirmed = None
         return answer
 
-    def take_awaited(self) -> Entry | None:
-        """The entry that the last turn can be answered from once the store confirms it."""
-        awaited, self._awaited = self._awaited, None
-        return awaited
+    def answer_fetched(self, sought: Sought, entry: Entry, data: bytes) -> bytes | None:
+        """The same where nothing at all has changed since ``entry`` was ``sought``; else None.
+
+        Only where the lane has been open ever since.
+        """
+        generations, database, shape = self._generations, self._state.database, sought.shape
+        if self._version != generations.version or database is None:
+            return None
+        if shape.epoch != database.epoch or not shape.takes(entry):
+            return None
+        now = self._clock()
+        if entry.look_at <= now or not entry.is_live(generations, now):
+            return None
+        pieces = shape.answer(entry)
+        turn = make_turn(entry, pieces, generations, shape.leaves, strict=shape.strict)
+        turn.version = UNKNOWN
+        self._count(turn)
+        self._played, self._data = turn, data
+        return turn.answer
+
+    def take_wanted(self) -> Entry | Sought | None:
+        """What the last turn can be answered from once the store has confirmed or given it."""
+        wanted, self._wanted = self._wanted, None
+        return wanted
 
     def _answer_pipeline(self, data: bytes) -> bytes | None:
-        awaited = self._awaited
+        wanted = self._wanted
         answer = super()._answer_pipeline(data)
         if answer is None:
-            self._awaited = awaited  # of several strict turns the slow lane asks
+            self._wanted = wanted  # of several turns the slow lane asks
         return answer
+
+    def _seek(self, shape: Shape, question: bytes, now: float) -> Entry | None:
+        confirmed = self._confirmed
+        if confirmed is not None:
+            is_it = confirmed.key == question
+            return confirmed if is_it and confirmed.is_live(self._generations, now) else None
+        if shape.is_elsewhere:
+            self._wanted = Sought(shape, question)
+        return None
 
     def _renew(self, lane: Lane, key: bytes, turn: Turn) -> bool:
         if not super()._renew(lane, key, turn):
@@ -76,18 +119,36 @@ class SharedFastLane(FastLane):
         if turn.strict:
             turn.version = UNKNOWN
             if turn.entry is not self._confirmed:
-                self._awaited = turn.entry
+                self._wanted = turn.entry
                 return False
         return True
 
     def passes(self, data: bytes) -> bool:
         """Whether ``data`` may go to the origin at once: not what waits for the store."""
-        return self._awaited is None and super().passes(data)
+        return self._wanted is None and super().passes(data)
 
     def prove(self, raw: bytes, answer: Sequence[Piece], proof: Proof) -> None:
-        """Eventual hits are proved by the memory tier, not by what the store has just said."""
-        if proof.strict or not self._state.fetched:
+        """Eventual hits are proved by the memory tier, not by what the store has just said: of
+        that is remembered where it was."""
+        state, entry = self._state, proof.entry
+        if proof.strict or not state.fetched:
             super().prove(raw, answer, proof)
+        if entry.key in state.brought and entry.size <= _MAX_SOUGHT and self.open():
+            self._note_elsewhere(raw, answer, proof)
+
+    def _note_elsewhere(self, raw: bytes, answer: Sequence[Piece], proof: Proof) -> None:
+        place = self._place(raw, proof)
+        if place is None or not self.answers:
+            return
+        (lane, key), parse = place, proof.parse or b""
+        shape: Shape | None = make_recipe(self._state, proof, raw, parse=parse)
+        if shape is not None:
+            key = parse
+        else:
+            shape = make_exact(self._state, proof, raw, answer)
+        if shape is not None:
+            shape.is_elsewhere = True
+            self._state.engine.lanes.remember_shape(lane, key, shape)
 
 
 class SharedSession(Session):
@@ -120,31 +181,56 @@ class SharedSession(Session):
         super().from_client(data)
 
     def _take_slowly(self, data: bytes) -> None:
-        entry, database = self._fast.take_awaited(), self.state.database
-        if entry is None or database is None or database.space is None:
+        wanted, database = self._fast.take_wanted(), self.state.database
+        space = None if database is None else database.space
+        if wanted is None or space is None:
             super()._take_slowly(data)
-            return
-        self._unsure = data
-        database.space.confirmer.ask(entry, partial(self._on_confirmed, entry, data))
+        elif isinstance(wanted, Entry):
+            self._unsure = data
+            space.confirmer.ask(wanted, partial(self._on_confirmed, wanted, data))
+        else:
+            self._unsure = data
+            shape, answer = wanted.shape, partial(self._on_fetched, wanted, data)
+            fetch(space, wanted.key, shape.tags, shape.lifetime, answer)
 
     def _on_confirmed(self, entry: Entry, data: bytes, is_current: bool) -> None:
-        if self._unsure is not data:
-            return  # it did not wait
+        if self._unsure is data:  # else it did not wait
+            self._answer_or_stop(data, entry if is_current else None)
+
+    def _on_fetched(self, sought: Sought, data: bytes, entry: Entry | None) -> None:
+        sought.shape.is_elsewhere = entry is not None
+        engine, database = self.state.engine, self.state.database
+        if entry is not None:
+            look_first(engine, entry)
+        if self._unsure is data:
+            self._answer_or_stop(data, entry, sought)
+        if entry is not None and database is not None:
+            engine.store.put(entry, database.generations, engine.clock())
+
+    def _answer_or_stop(
+        self, data: bytes, entry: Entry | None, sought: Sought | None = None
+    ) -> None:
         try:
-            self._answer_confirmed(entry, data, is_current)
+            answer = None if entry is None else self._answer_with(entry, data, sought)
+            if answer is None:
+                self._stop_waiting()
+                return
+            self._unsure = None
+            if answer:
+                self._client.send(answer)
+            else:
+                self._client.send_all(self._fast.pieces)
         except BaseException:
             self._client.close()  # as the loop does where it calls: nobody else would end the wait
             raise
 
-    def _answer_confirmed(self, entry: Entry, data: bytes, is_current: bool) -> None:
+    def _answer_with(self, entry: Entry, data: bytes, sought: Sought | None) -> bytes | None:
         fast, answer = self._fast, None
-        if is_current and (fast.is_open or self._may_be_fast()) and fast.answers:
+        if sought is not None and fast.is_open and fast.answers:
+            answer = fast.answer_fetched(sought, entry, data)
+        if answer is None and (fast.is_open or self._may_be_fast()) and fast.answers:
             answer = fast.answer_confirmed(entry, data)
-        if answer is None:
-            self._stop_waiting()
-        else:
-            self._unsure = None
-            self._client.send_all([answer] if answer else fast.pieces)
+        return answer
 
     def _stop_waiting(self) -> None:
         data, self._unsure = self._unsure, None

@@ -47,6 +47,7 @@ class State:
         "_view",
         "_view_key",
         "asked",
+        "brought",
         "changes",
         "closed_portals",
         "closed_statements",
@@ -120,6 +121,7 @@ class State:
         self.local = False  # something was answered here since the last ReadyForQuery
         self.unflushed = False  # the last run had no boundary: its answers may not come yet
         self.fetched: dict[bytes, Entry] = {}  # what a shared store brought for the waiting run
+        self.brought: set[bytes] = set()  # those of it that memory did not have
         self.verdict: Verdict | None = None  # to be told before the next ReadyForQuery
 
     @property

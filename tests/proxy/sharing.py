@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.shared.codec import Codec
-from pgcache.cache.shared.contract import StoreLost
+from pgcache.cache.shared.contract import Fetched, Found, Stop, StoreLost
+from pgcache.cache.shared.deadlines import Deadlines
 from pgcache.cache.shared.keys import build_keys, digest
 from pgcache.cache.shared.landings import Landings
 from pgcache.cache.shared.link import StoreCounts, Times
 from pgcache.cache.shared.orders import Orders
 from pgcache.cache.shared.space import Space
+from pgcache.cache.shared.standing import Standing
 from pgcache.proxy.flow import Peer
 from pgcache.proxy.shared import SharedSession
 from tests.proxy.rig import Rig
@@ -36,14 +38,43 @@ class Confirmer:
             answer(is_current)
 
 
+class FakeClient:
+    """Keeps what is fetched until the test answers; ``is_away``: nothing can be fetched."""
+
+    def __init__(self) -> None:
+        self.is_away = True
+        self.asked: list[Fetched] = []
+
+    def fetch_soon(
+        self, _key: bytes, _fields: Sequence[bytes], _name: bytes, call: Fetched
+    ) -> Stop | None:
+        if self.is_away:
+            return None
+        self.asked.append(call)
+        return lambda: None
+
+    def says(self, found: Found | StoreLost) -> None:
+        asked, self.asked = self.asked, []
+        for call in asked:
+            call(found)
+
+
 class FakeLink:
     """What a lookup needs of a link."""
 
     times, patience, flight_wait, codec = Times(), 1.0, 1.0, Codec()
+    era = 0
 
     def __init__(self, rig: Rig) -> None:
         self.counts = StoreCounts()
+        self.client, self.deadlines = FakeClient(), Deadlines(60.0)
         self._rig = rig
+
+    def note_failure(self, error: Exception, era: int) -> None:
+        self.counts.failures += 1
+
+    def refuse(self, error: Exception) -> None:
+        self.counts.bad_values += 1
 
     def clock(self) -> float:
         return self._rig.now
@@ -68,6 +99,7 @@ class FakeSpace:
         self.link, self.confirmer = FakeLink(rig), Confirmer()
         self.keys, self.landings = build_keys("p", "fact"), Landings()
         self.leases: dict[bytes, bytes] = {}
+        self.standing = Standing()
         self.orders = Orders(lambda order: lambda key: order in key)
         self.ran: list[str] = []
         self.wishes: list[bytes] = []

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgcache.cache.entry import Entry
 from pgcache.policy.key import build_key, build_key_head
-from pgcache.proxy.recipe import Recipe
+from pgcache.proxy.recipe import Basis, Proof, Recipe
 from pgcache.wire.messages import EXECUTIONS, parse_bind
 from tests.proxy.rig import Line, Rig, whole_run
 from tests.support.frames import SYNC, bind, describe_request, execute, parse
@@ -96,20 +97,23 @@ def test_W54_its_keys_are_those_of_the_slow_lane(
     head = build_key_head(b"d", b"f", b"t", parameter_formats=formats, count=len(parameters))
     message = bind("", "s", parameters, formats)
     data = message + EXECUTIONS[described]
+    entry = Entry(
+        b"key",
+        row_description=None,
+        rows=b"",
+        row_count=0,
+        tags=(),
+        vector=(0,),
+        stored_at=0.0,
+        expires_at=1.0,
+    )
     recipe = Recipe(
+        Basis(Proof(entry, None), described, 0, 0, 0, ord("I")),
         head=message[8 - 1 : 8 + 4 + 2 * len(formats)],
         foot=b"\0\0" + EXECUTIONS[described],
         count=len(parameters),
         key_head=head,
-        description=None,
-        described=described,
-        formats=0,
-        lifetime=1.0,
-        epoch=0,
-        touches=0,
         parse=b"",
-        status=ord("I"),
-        strict=False,
     )
     parsed = parse_bind(message)
     expected = build_key(

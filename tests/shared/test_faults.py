@@ -37,6 +37,8 @@ from tests.support.redis import RedisServer
 PROXIES = 3
 SECONDS = float(os.environ.get("PGCACHE_TEST_FAULT_SECONDS", "0"))
 SEED = int(os.environ.get("PGCACHE_TEST_SEED", "1"))
+# The last proxy has memory for a part of the results only, so that it fetches most of them.
+_LITTLE = "20kB"
 # What eventual reads may be behind by, in seconds.
 TRUST = Times(parse_duration(LEASE)).trust
 # At first nothing fails: so much is read from the cache before, or the run has shown nothing.
@@ -198,7 +200,11 @@ def stage(shared_redis: RedisServer, start: Start, consistency: str) -> Iterator
     with ExitStack() as stack:
         links = [stack.enter_context(Link(shared_redis.address)) for _ in range(PROXIES)]
         proxies = [
-            start(f"redis://{link.host}:{link.port}/0", **_options(consistency)) for link in links
+            start(
+                f"redis://{link.host}:{link.port}/0",
+                **_options(consistency) | ({"store__max_bytes": _LITTLE} if link is links[-1] else {}),
+            )
+            for link in links
         ]
         yield Stage(shared_redis, links, proxies)
 

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -26,7 +26,9 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from pgcache.cache.shared.contract import (
     Client,
+    Fetched,
     Fields,
+    Found,
     Peeked,
     Ran,
     Reply,
@@ -74,6 +76,11 @@ _TIME: Final = _pack("TIME")
 _NO_FIELD: Final = b""  # the state has none of this name
 
 
+@lru_cache(maxsize=1_024)
+def _pack_fields(key: bytes, fields: Sequence[bytes]) -> bytes:
+    return _pack("HMGET", key, *fields)
+
+
 class RedisClient:
     """A client for ``url``. How long a script may take is the caller's to bound."""
 
@@ -119,6 +126,17 @@ class RedisClient:
         """The same without a task; None where that cannot be."""
         return self._ask_soon(self._pack_peek(key, fields), 4, self._read_peek, call)
 
+    def fetch_soon(
+        self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched
+    ) -> Stop | None:
+        """The same, and a value; None where that cannot be."""
+        data = self._pack_peek(key, fields) + _pack("GET", name) + _pack("PTTL", name)
+        return self._ask_soon(data, 6, self._read_found, call)
+
+    def _read_found(self, answers: list[Any]) -> Found:
+        values, now = self._read_peek(answers[:4])
+        return values, now, answers[4], answers[5]
+
     def _ask_soon(
         self,
         data: bytes,
@@ -126,25 +144,32 @@ class RedisClient:
         read: Callable[[list[Any]], Answer],
         call: Callable[[Answer | StoreLost], None],
     ) -> Stop | None:
-        def hear(answers: list[Any] | PipeLost) -> None:
-            try:
-                if isinstance(answers, PipeLost):
-                    raise StoreLost(str(answers))
-                self._look_for_errors(answers)
-                found = read(answers)
-            except StoreLost as error:
-                call(error)
-            else:
-                call(found)
+        if self._cluster is not None:
+            return None
+        return self._pipes.ask_soon(data, count, partial(self._hear, read, call))
 
-        return None if self._cluster else self._pipes.ask_soon(data, count, hear)
+    def _hear(
+        self,
+        read: Callable[[list[Any]], Answer],
+        call: Callable[[Answer | StoreLost], None],
+        answers: list[Any] | PipeLost,
+    ) -> None:
+        found: Answer | StoreLost
+        try:
+            if isinstance(answers, PipeLost):
+                raise StoreLost(str(answers))
+            self._look_for_errors(answers)
+            found = read(answers)
+        except StoreLost as error:
+            found = error
+        call(found)
 
     def _pack_peek(self, key: bytes, fields: Sequence[bytes]) -> bytes:
         tail = self._tails.get(key)
         if tail is None:
             known = _pack("SCRIPT", "EXISTS", self._scripts["fetch"].sha)
             tail = self._tails[key] = known + _TIME + _pack("HDEL", key, _NO_FIELD)
-        return _pack("HMGET", key, *fields) + tail
+        return _pack_fields(key, tuple(fields)) + tail
 
     def _read_peek(self, answers: list[Any]) -> Fields:
         values, scripts, time, _ = answers

@@ -24,7 +24,7 @@ import struct
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
@@ -102,29 +102,44 @@ class Codec:
         if bool(flags & KEYED) is not bool(self.secret):
             raise BadValue("written without the secret, or with one")
         head = value[: TIMES.start] + _NO_TIMES + value[TIMES.stop : end]
-        packed = memoryview(value)[end + _CHECK :]
+        packed = value[end + _CHECK :]
         if not hmac.compare_digest(value[end : end + _CHECK], self._check(name, head, packed)):
             raise BadValue("damaged or forged")
         (size,) = _SIZE.unpack_from(value, end - _SIZE.size)
-        started = perf_counter()
-        try:
-            body = expand(Method(method), bytes(packed), size)
-            if tally is not None:
-                tally.note(Method(method), size, len(packed), perf_counter() - started)
-        except (CannotExpand, ValueError) as error:
-            raise BadValue(str(error)) from error
+        body = _expand(method, packed, size, tally)
         return _unpack(body, key, bool(flags & COMPLETE), bool(flags & DESCRIBED), rows)
 
-    def _check(self, name: bytes, head: bytes, body: bytes | memoryview) -> bytes:
+    def _check(self, name: bytes, head: bytes, body: bytes) -> bytes:
         """BLAKE2's own keyed mode is a MAC (RFC 7693, section 2.9), without one a checksum."""
-        maker = blake2b(digest_size=_CHECK, key=self.secret, person=b"pgcache-entry")
-        for part in (_SIZE.pack(len(name)), name, _SIZE.pack(len(head)), head, body):
-            maker.update(part)
+        before = _SIZE.pack(len(name)) + name + _SIZE.pack(len(head)) + head
+        maker = blake2b(before, digest_size=_CHECK, key=self.secret, person=b"pgcache-entry")
+        maker.update(body)
         return maker.digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+def read_times(value: bytes) -> tuple[int, int]:
+    """When a value's query was sent and when it comes of age, in ms of Redis' clock. Raises
+    BadValue."""
+    try:
+        return int(value[12:25]), int(value[25:38])
+    except ValueError:
+        raise BadValue("times that are no numbers") from None
+
+
+def _expand(method: int, packed: bytes, size: int, tally: Tally | None) -> bytes:
+    if method == Method.NONE.value and len(packed) == size:
+        return packed
+    started = perf_counter()
+    try:
+        body = expand(Method(method), packed, size)
+    except (CannotExpand, ValueError) as error:
+        raise BadValue(str(error)) from error
+    if tally is not None:
+        tally.note(Method(method), size, len(packed), perf_counter() - started)
+    return body
+
+
+class Content(NamedTuple):
     """What a value holds of an entry; its age and its end are Redis' to say."""
 
     row_description: bytes | None

@@ -29,6 +29,10 @@ class StoreChanged(StoreRefused):
 
 Fields = tuple[list[bytes | None], int]  # values of fields, and the server's time in ms
 Peeked = Callable[[Fields | StoreLost], None]
+# Fields and time as above, a value (None: there is none), and for how many ms it is kept (negative:
+# without an end, or gone).
+Found = tuple[list[bytes | None], int, bytes | None, int]
+Fetched = Callable[[Found | StoreLost], None]
 Ran = Callable[[Reply | StoreLost], None]
 Stop = Callable[[], None]
 
@@ -57,6 +61,11 @@ class Client(Protocol):
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
         """The same without a task, as ``run_soon``."""
+
+    def fetch_soon(
+        self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched
+    ) -> Stop | None:
+        """The same, and the value of ``name``, which is read after the fields."""
 
     async def load(self) -> None:
         """Make the scripts known. Raises StoreLost."""

@@ -17,6 +17,7 @@ import structlog
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import Packing, Tally
 from pgcache.cache.shared.contract import Client, StoreChanged
+from pgcache.cache.shared.deadlines import Deadlines
 from pgcache.cache.shared.orders import Fits
 from pgcache.metrics.describe import by, counter, gauge
 
@@ -141,6 +142,7 @@ class Link:
         self.prefix = prefix
         self.times = times
         self.patience = patience  # of a read, in seconds
+        self.deadlines = Deadlines(patience)  # of reads without a task
         self.flight_wait = flight_wait
         self.configuration = configuration  # 8 hexadecimal digits
         self.clock = clock
@@ -190,6 +192,11 @@ class Link:
         self.counts.failures += 1
         if isinstance(error, StoreChanged) and self.era == era:
             self.changed_server()
+
+    def refuse(self, error: Exception) -> None:
+        """A value is none, or not the one that it should be."""
+        self.counts.bad_values += 1
+        log.warning("a value in the store was refused", why=str(error))
 
     def compare(self, other: str) -> None:
         """Another proxy's configuration; a mismatch is reported once."""

@@ -237,8 +237,7 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
         else:
             content = link.codec.decode(*given, tally)
     except BadValue as error:
-        link.counts.bad_values += 1
-        log.warning("a value in the store was refused", why=str(error))
+        link.refuse(error)
         return None
     if kept < 0:
         return None  # without an end, or gone

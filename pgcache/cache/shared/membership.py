@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -151,7 +151,7 @@ class Membership:
             raise StoreLost("the store does not know this proxy any more")
         return reply
 
-    async def peek(self, fields: list[bytes]) -> tuple[list[bytes | None], int]:
+    async def peek(self, fields: Sequence[bytes]) -> tuple[list[bytes | None], int]:
         """Fields of the state, and Redis' time in ms, not before them. Raises StoreLost."""
         if self.keys is None:
             raise StoreLost("the origin is not known yet")

@@ -90,6 +90,11 @@ class Pipe(asyncio.Protocol):
         return len(self._owed)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it owes nothing."""
+        return not self._owed and not self._is_lost
+
+    @property
     def is_late(self) -> bool:
         """Whether it keeps an answer back that was not waited for to the end: ask another."""
         return self._is_lost or (bool(self._owed) and self._owed[0].done())
@@ -191,6 +196,8 @@ class Pipes:
     def _choose(self) -> Pipe | None:
         best = None
         for pipe in self._pipes:
+            if pipe.is_idle:
+                return pipe
             if not pipe.is_late and (best is None or pipe.owed < best.owed):
                 best = pipe
         if best is None:

@@ -26,6 +26,7 @@ from pgcache.cache.shared.keys import fields
 from pgcache.cache.shared.link import Link
 from pgcache.cache.shared.membership import Membership
 from pgcache.cache.shared.orders import MOST_BYTES, MOST_ORDERS
+from pgcache.cache.shared.standing import Standing
 
 
 class Space(Membership):
@@ -33,6 +34,7 @@ class Space(Membership):
 
     def __init__(self, link: Link, database: str, owner: Owner) -> None:
         super().__init__(link, database, owner, SharedGenerations(self))
+        self.standing = Standing()
         self.confirmer = Confirmer(self)
         self.cancels = Cancels(self._publish, link.background, owner.told_cancel)
 

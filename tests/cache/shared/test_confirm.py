@@ -3,90 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
 
 import pytest
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag
-from pgcache.cache.shared.confirm import Confirmer, first_end
-from pgcache.cache.shared.contract import Peeked, Stop, StoreChanged, StoreLost
-from pgcache.cache.shared.keys import Keys, build_keys, spell
-from pgcache.cache.shared.link import Link, StoreCounts
-from pgcache.cache.shared.orders import Orders
+from pgcache.cache.shared.confirm import Confirmer
+from pgcache.cache.shared.contract import StoreChanged, StoreLost
+from pgcache.cache.shared.deadlines import Deadlines
+from pgcache.cache.shared.keys import spell
+from pgcache.cache.shared.standing import first_end
 from tests.cache.conftest import MakeEntry
-
-ME, OTHER = b"m" * 16, b"o" * 16
-NOW = 1_700_000_000_000
-
-
-def member(who: bytes, until: int) -> bytes:
-    return who + b"%013d%010d" % (until, 1) + b"c" * 8
-
-
-def token(letter: str) -> bytes:
-    return letter.encode() * 16
-
-
-class FakeLink:
-    """Counts, and runs work beside. Its client is the witness."""
-
-    era, patience = 0, 60.0
-
-    def __init__(self, client: Witness) -> None:
-        self.counts = StoreCounts()
-        self.client = client
-
-    def note_failure(self, error: Exception, era: int) -> None:
-        self.counts.failures += 1
-        self.era += isinstance(error, StoreChanged) and self.era == era
-
-    def background(self, work: Any) -> asyncio.Task[Any]:
-        return asyncio.get_running_loop().create_task(work)
-
-
-class Witness:
-    """A store's state as a test wants it."""
-
-    def __init__(self) -> None:
-        self.link = cast(Link, FakeLink(self))
-        self.keys: Keys | None = build_keys("p", "fact")
-        self.is_connected = True  # else a connection has to be opened first
-        self.id, self.schema = ME, token("$")
-        self.orders = Orders(lambda order: lambda key: order in key)
-        self.is_usable = True
-        self.error: StoreLost | None = None
-        self.is_doubted = self.is_silent = False
-        self.stopped = 0
-        self.asked: list[list[bytes]] = []
-        self.state: dict[bytes, bytes] = {
-            b"p": member(ME, NOW + 1000) + member(OTHER, NOW + 500),
-            b"*": token("*"),
-            b"$": token("$"),
-            b"r1": token("1"),
-            b"r2": token("2"),
-        }
-
-    def doubt(self) -> None:
-        self.is_doubted = True
-
-    def peek_soon(self, _key: bytes, fields: list[bytes], call: Peeked) -> Stop | None:
-        if not self.is_connected:
-            return None
-        self.asked.append(fields)
-        found = self.error or ([self.state.get(field) for field in fields], NOW)
-        if not self.is_silent:
-            asyncio.get_running_loop().call_soon(call, found)
-        return self._stop
-
-    def _stop(self) -> None:
-        self.stopped += 1
-
-    async def peek(self, fields: list[bytes]) -> tuple[list[bytes | None], int]:
-        self.asked.append(fields)
-        if self.error is not None:
-            raise self.error
-        return [self.state.get(field) for field in fields], NOW
+from tests.cache.shared.witness import ME, NOW, OTHER, Witness, member, token
 
 
 def entry_of(make_entry: MakeEntry, *tags: Tag) -> Entry:
@@ -218,7 +146,7 @@ async def test_an_answer_that_does_not_come_in_time_is_not_waited_for(
 ) -> None:
     witness, answer = Witness(), asyncio.get_running_loop().create_future()
     witness.is_silent = True
-    witness.link.patience = 0.0
+    witness.link.deadlines = Deadlines(0.0)
     Confirmer(witness).ask(entry_of(make_entry, 1), answer.set_result)
     assert await answer is False
     assert (witness.stopped, witness.is_doubted) == (1, True)

@@ -13,6 +13,7 @@ import pytest
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.compress import method_of
 from pgcache.cache.shared.contract import (
+    Fetched,
     Peeked,
     Ran,
     Reply,
@@ -112,6 +113,9 @@ class Server:
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> None:
         """This server has no such thing."""
+
+    def fetch_soon(self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched) -> None:
+        """Nor this."""
 
     async def load(self) -> None:
         """Learn the scripts."""
