@@ -18,7 +18,7 @@ from pgcache.proxy.express import Express
 from pgcache.proxy.lane import UNKNOWN, Lane, LongTurn, Piece, Turn, make_turn
 from pgcache.proxy.naming import make_prepared
 from pgcache.proxy.prepared import Portal
-from pgcache.proxy.recipe import STATEMENT_NAME, Proof, Shape, make_recipe
+from pgcache.proxy.recipe import STATEMENT_NAME, Proof, Shape, find_shape, make_recipe
 from pgcache.proxy.runs import Gatherer, Run
 from pgcache.proxy.state import State
 from pgcache.proxy.verdicts import Outcome, Verdict
@@ -220,9 +220,8 @@ class FastLane:
             key = data[at:]
         turn = lane.get(key)
         if turn is not None:
-            if turn.version == self._version and turn.entry.look_at > self._clock():
-                return turn
-            if self._renew(lane, key, turn):
+            is_as_it_was = turn.version == self._version and turn.entry.look_at > self._clock()
+            if is_as_it_was or self._renew(lane, key, turn):
                 return turn
             if key in lane:
                 return None
@@ -299,35 +298,25 @@ class FastLane:
         return lane
 
     def _follow(self, lane: Lane, key: bytes, data: bytes, at: int) -> Turn | None:
-        """Look up a turn that differs from others in its parameters only, or whose entry was not
-        at hand."""
-        shape = lane.shapes.get(key)
-        if shape is None:
-            parse = b""
-            if not at:
-                end = 1 + int.from_bytes(data[1:5], "big")
-                parse, at = data[:end], end + STATEMENT_NAME
-                if data[end : end + 1] != b"B" or data[at - 1 : at + 1] != b"\0\0":
-                    return None
-            shape = lane.shapes.get(parse)
+        """Look up a turn whose shape is known, if it is not remembered itself."""
+        found = find_shape(lane.shapes, key, data, at)
         state, database = self._state, self._state.database
-        if shape is None or database is None or shape.epoch != database.epoch:
+        if found is None or database is None or found[0].epoch != database.epoch:
             return None
-        if shape.touches != self._generations.touches:
-            return None  # something has to be decided anew
-        question = shape.follow(data, at)
+        shape, at = found
+        # Where something was touched it has to be decided anew.
+        is_settled = shape.touches == self._generations.touches
+        question = shape.follow(data, at) if is_settled else None
         if question is None:
             return None
-        engine = state.engine
-        now = self._clock()
+        engine, now = state.engine, self._clock()
         entry = engine.store.get(question, self._generations, now) or self._seek(
             shape, question, now
         )
         if entry is None or entry.look_at <= now or not shape.takes(entry):
             return None
-        turn = make_turn(
-            entry, shape.answer(entry), self._generations, shape.leaves, strict=shape.strict
-        )
+        pieces, strict = shape.answer(entry), shape.strict
+        turn = make_turn(entry, pieces, self._generations, shape.leaves, strict=strict)
         if entry.hits:
             engine.lanes.remember(lane, key, turn)
         else:
@@ -335,7 +324,7 @@ class FastLane:
         return turn
 
     def _seek(self, shape: Shape, question: bytes, now: float) -> Entry | None:
-        """The entry for the key ``question``, where it is not in memory: here there is none."""
+        """The entry for the key ``question`` that memory does not have: here there is none."""
         return None
 
     def close(self) -> None:
@@ -392,11 +381,10 @@ class FastLane:
         entry, lanes, version = proof.entry, self._state.engine.lanes, self._version
         if not entry.is_current_at(version):
             return
-        place = self._place(raw, proof)
+        place, parse = self._place(raw, proof), proof.parse or b""
         if place is None:
             return
         lane, key = place
-        parse = proof.parse or b""
         recipe = make_recipe(self._state, proof, raw, parse=parse)
         if recipe is not None:
             lanes.remember_shape(lane, parse, recipe)

@@ -219,6 +219,25 @@ class Recipe(Shape):
         return self.key_head + values
 
 
+def find_shape(
+    shapes: dict[bytes, Shape], key: bytes, data: bytes, at: int
+) -> tuple[Shape, int] | None:
+    """The shape of the turn ``data``, and where the statement's name ends. ``key``: what is kept of
+    it in its lane; ``at``: the same end, 0 where it does not execute a named statement."""
+    shape = shapes.get(key)
+    if shape is not None:
+        return shape, at
+    if at:
+        shape = shapes.get(b"")
+        return None if shape is None else (shape, at)
+    end = 1 + int.from_bytes(data[1:5], "big")
+    at = end + STATEMENT_NAME
+    if data[end : end + 1] != b"B" or data[at - 1 : at + 1] != b"\0\0":
+        return None
+    shape = shapes.get(data[:end])
+    return None if shape is None else (shape, at)
+
+
 def make_recipe(state: State, proof: Proof, data: bytes, *, parse: bytes) -> Recipe | None:
     """The recipe for turns like ``data``, which the slow lane has answered; None: there is none.
 

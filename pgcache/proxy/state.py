@@ -108,8 +108,7 @@ class State:
         self._view_key: object = None
         # the transaction
         self.status = codes.IDLE
-        self.dirty = False  # it may have written
-        self.pinned = False  # it holds locks that its reads count on (T-20)
+        self.dirty = self.pinned = False  # may have written; holds locks its reads count on (T-20)
         self.redefined = self.has_read = False  # changed definitions; had rows from here alone
         self.savepoints: list[str] = []
         self.changes = 0  # forwarded so far: what may change what this session would read

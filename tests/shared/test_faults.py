@@ -38,7 +38,7 @@ PROXIES = 3
 SECONDS = float(os.environ.get("PGCACHE_TEST_FAULT_SECONDS", "0"))
 SEED = int(os.environ.get("PGCACHE_TEST_SEED", "1"))
 # The last proxy has memory for a part of the results only, so that it fetches most of them.
-_LITTLE = "20kB"
+_LITTLE = {"store__max_bytes": "20kB", "store__max_entry_bytes": "20kB"}
 # What eventual reads may be behind by, in seconds.
 TRUST = Times(parse_duration(LEASE)).trust
 # At first nothing fails: so much is read from the cache before, or the run has shown nothing.
@@ -202,7 +202,7 @@ def stage(shared_redis: RedisServer, start: Start, consistency: str) -> Iterator
         proxies = [
             start(
                 f"redis://{link.host}:{link.port}/0",
-                **_options(consistency) | ({"store__max_bytes": _LITTLE} if link is links[-1] else {}),
+                **_options(consistency) | (_LITTLE if link is links[-1] else {}),
             )
             for link in links
         ]

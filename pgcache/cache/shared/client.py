@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from pgcache.cache.shared.commands import FETCHED, PEEKED, Peeks, pack, pack_run
 from pgcache.cache.shared.contract import (
     Client,
     Fetched,
@@ -55,30 +56,11 @@ _NO_SCRIPT: Final = "NOSCRIPT"
 _UNKNOWN: Final = "the server does not know this proxy"
 
 
-def _pack(*words: Any) -> bytes:
-    command: Any = words  # as the library's types have it, a command has one word
-    packed: bytes = hiredis.pack_command(command)
-    return packed
-
-
-def _pack_run(script: Script, keys: Sequence[bytes], arguments: Sequence[Any]) -> bytes:
-    return _pack("EVALSHA", script.sha, len(keys), *keys, *arguments)
-
-
 def _read_reply(name: str, answers: list[Any]) -> Reply:
     (reply,) = answers
     if not isinstance(reply, list) or not reply:
         raise StoreLost(f"{name}: an answer that makes no sense: {reply!r:.80}")
     return reply
-
-
-_TIME: Final = _pack("TIME")
-_NO_FIELD: Final = b""  # the state has none of this name
-
-
-@lru_cache(maxsize=1_024)
-def _pack_fields(key: bytes, fields: Sequence[bytes]) -> bytes:
-    return _pack("HMGET", key, *fields)
 
 
 class RedisClient:
@@ -88,7 +70,7 @@ class RedisClient:
         self._process = process
         self._loads = itertools.count(1)
         self._scripts = build_scripts(process)
-        self._tails: dict[bytes, bytes] = {}  # of what is asked about a database, by its state
+        self._peeks = Peeks(self._scripts["fetch"])
         self._redis, self._sentinel = _open(url, max_connections)
         self._cluster = self._redis if isinstance(self._redis, RedisCluster) else None
         self._pipes = Pipes(self._open_lane, max_connections)
@@ -99,13 +81,13 @@ class RedisClient:
         if self._cluster is not None:
             reply = await self._run_in_cluster(self._cluster, script, keys, *arguments)
             return _read_reply(name, [reply])
-        return _read_reply(name, await self._ask(_pack_run(script, keys, arguments), 1))
+        return _read_reply(name, await self._ask(pack_run(script, keys, arguments), 1))
 
     def run_soon(
         self, name: str, keys: Sequence[bytes], arguments: Sequence[Any], call: Ran
     ) -> Stop | None:
         """The same without a task; None where that cannot be."""
-        data = _pack_run(self._scripts[name], keys, arguments)
+        data = pack_run(self._scripts[name], keys, arguments)
         return self._ask_soon(data, 1, partial(_read_reply, name), call)
 
     async def peek(self, key: bytes, fields: Sequence[bytes]) -> Fields:
@@ -120,18 +102,18 @@ class RedisClient:
                 self._cluster, self._scripts["peek"], [key], b"", *fields
             )
             return values, int(now)
-        return self._read_peek(await self._ask(self._pack_peek(key, fields), 4))
+        return self._read_peek(await self._ask(self._peeks.pack(key, fields), PEEKED))
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
         """The same without a task; None where that cannot be."""
-        return self._ask_soon(self._pack_peek(key, fields), 4, self._read_peek, call)
+        return self._ask_soon(self._peeks.pack(key, fields), PEEKED, self._read_peek, call)
 
     def fetch_soon(
         self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched
     ) -> Stop | None:
         """The same, and a value; None where that cannot be."""
-        data = self._pack_peek(key, fields) + _pack("GET", name) + _pack("PTTL", name)
-        return self._ask_soon(data, 6, self._read_found, call)
+        data = self._peeks.pack_fetch(key, fields, name)
+        return self._ask_soon(data, FETCHED, self._read_found, call)
 
     def _read_found(self, answers: list[Any]) -> Found:
         values, now = self._read_peek(answers[:4])
@@ -163,13 +145,6 @@ class RedisClient:
         except StoreLost as error:
             found = error
         call(found)
-
-    def _pack_peek(self, key: bytes, fields: Sequence[bytes]) -> bytes:
-        tail = self._tails.get(key)
-        if tail is None:
-            known = _pack("SCRIPT", "EXISTS", self._scripts["fetch"].sha)
-            tail = self._tails[key] = known + _TIME + _pack("HDEL", key, _NO_FIELD)
-        return _pack_fields(key, tuple(fields)) + tail
 
     def _read_peek(self, answers: list[Any]) -> Fields:
         values, scripts, time, _ = answers
@@ -244,10 +219,9 @@ class RedisClient:
                 loading: Any = self._cluster.script_load(cast(str, script.text))
                 await self._guard(loading)
         else:
-            loads = [_pack("SCRIPT", "LOAD", script.text) for script in scripts.values()]
+            loads = [pack("SCRIPT", "LOAD", script.text) for script in scripts.values()]
             await self._guard(self._ask(b"".join(loads), len(loads)))
-        self._scripts = scripts
-        self._tails.clear()
+        self._scripts, self._peeks = scripts, Peeks(scripts["fetch"])
 
     async def version(self) -> tuple[int, ...]:
         """The server's version. Raises StoreLost."""
@@ -273,7 +247,7 @@ class RedisClient:
         try:
             pipe = await self._open_pipe(redis, listening.on_lost, listening.on_push)
             try:
-                pipe.tell(_pack("SSUBSCRIBE", *channels))
+                pipe.tell(pack("SSUBSCRIBE", *channels))
                 await self._guard(listening.confirm(len(channels)))
                 yield listening
             finally:

@@ -12,7 +12,6 @@ from pgcache.cache.shared.confirm import Confirmer
 from pgcache.cache.shared.contract import StoreChanged, StoreLost
 from pgcache.cache.shared.deadlines import Deadlines
 from pgcache.cache.shared.keys import spell
-from pgcache.cache.shared.standing import first_end
 from tests.cache.conftest import MakeEntry
 from tests.cache.shared.witness import ME, NOW, OTHER, Witness, member, token
 
@@ -170,11 +169,3 @@ async def test_one_sessions_trouble_is_not_anothers(make_entry: MakeEntry) -> No
     for _ in range(5):
         await asyncio.sleep(0)
     assert answers == [True]
-
-
-def test_the_first_lease_to_end_counts_if_one_is_a_member_oneself() -> None:
-    assert first_end(ME, member(ME, 9) + member(OTHER, 7)) == 7
-    assert first_end(ME, member(OTHER, 7)) == 0
-    assert first_end(ME, member(ME, 9) + member(OTHER, 0)) == 9, "it is gone, and writes no more"
-    assert first_end(ME, member(ME, 0) + member(OTHER, 9)) == 0, "others think that we are gone"
-    assert first_end(ME, None) == 0
