@@ -145,6 +145,19 @@ local function note_time(p, lease, quarantine)
   return out
 end
 
+-- Tags may be made up without end: of too many some lose their tokens, so that what depends on them
+-- is dead. At random, and few at once: nobody is kept waiting, and no list has to be kept.
+local function thin_out(most)
+  if redis.call('HLEN', state) <= most then return end
+  local found = redis.call('HRANDFIELD', state, 1000, 'WITHVALUES')
+  for i = 1, #found, 2 do
+    local kind = string.sub(found[i], 1, 1)
+    if (kind == 'r' or kind == 'n') and not is_lock(found[i + 1]) then
+      redis.call('HDEL', state, found[i])
+    end
+  end
+end
+
 -- whether a deadline has passed, or is one of before the clock went back
 local function is_late(deadline, longest) return now > deadline or deadline > now + longest end
 

@@ -39,12 +39,11 @@ from pgcache.cache.shared.lease import Lease
 from pgcache.cache.shared.link import Health, Link, ms, new_id
 from pgcache.cache.shared.members import parse_members
 from pgcache.cache.shared.orders import Orders
+from pgcache.cache.shared.scripts import KEPT_MS, MOST_FIELDS
 
 log = structlog.get_logger("pgcache.store")
 
-_KEPT_MS: Final = 7 * 24 * 3600 * 1000  # an unused database's state is forgotten after a week
 _MAX_FORMER: Final = 1_000
-
 
 History = tuple[object, ...]  # what tells a database, since its server started, from all others
 Answered = TypeVar("Answered")
@@ -333,10 +332,11 @@ class Membership:
                 ms(times.lease),
                 self.link.life_pid(),
                 self.beats.send(sent),
-                _KEPT_MS,
+                KEPT_MS,
                 self.link.configuration,
                 self.lease.ask(),
                 ms(times.quarantine),
+                MOST_FIELDS,
                 *leases,
             )
             self._look_around(keys, reply)

@@ -40,6 +40,11 @@ MEMBER: Final = 16
 OWNER: Final = 24  # a member's id, '-', and a number: no other cut of a list can look like one
 RECORD: Final = 47
 
+# What beats say of a state: an unused one is forgotten after a week, and most of its fields are
+# tokens of tags, some 20 MB of them.
+KEPT_MS: Final = 7 * 24 * 3600 * 1000
+MOST_FIELDS: Final = 250_000
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -111,19 +116,20 @@ return {'ok'}
 """
 
 # KEYS: state, own channel, leases… ARGV: id, lease ms, pid, number of the beat, days to keep in
-# ms, configuration, deadline, quarantine ms, fences…
+# ms, configuration, deadline, quarantine ms, the most fields of the state, fences…
 _BEAT: Final = r"""
 if is_late(tonumber(ARGV[7]), tonumber(ARGV[8])) then return {'late'} end
 local p = redis.call('HGET', state, 'p')
 local record = record_of(p, me)
 if not record or ends(record) == 0 then return {'gone'} end
 p = note_time(p, ARGV[2], ARGV[8])
+thin_out(tonumber(ARGV[9]))
 local mine = string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[6])
 p = without(p, me) .. mine
 redis.call('PEXPIRE', state, ARGV[5])
-for i = 9, #ARGV do
-  local lease = redis.call('GETRANGE', KEYS[i - 6], 0, 15)
-  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 6], ARGV[2]) end
+for i = 10, #ARGV do
+  local lease = redis.call('GETRANGE', KEYS[i - 7], 0, 15)
+  if lease == ARGV[i] then redis.call('PEXPIRE', KEYS[i - 7], ARGV[2]) end
 end
 redis.call('SPUBLISH', KEYS[2], 'b' .. me .. ARGV[4])
 local q = redis.call('HGET', state, 'q') or '0'

@@ -50,13 +50,23 @@ class Desk:
         )  # fmt: skip
         return bytes(found[0])
 
-    def beat(self, who: bytes, *, lease: int = LEASE, late: int = 0) -> bytes:
+    def beat(self, who: bytes, *, lease: int = LEASE, late: int = 0, most: int = 1_000) -> bytes:
         """A sign of life."""
         deadline = self.now() + 10_000 - late
         own = KEYS.channel + b":" + who
         return bytes(
             self.run(
-                "beat", [KEYS.state, own], who, lease, 7, 1, LEASE, "00c0ffee", deadline, QUARANTINE
+                "beat",
+                [KEYS.state, own],
+                who,
+                lease,
+                7,
+                1,
+                LEASE,
+                "00c0ffee",
+                deadline,
+                QUARANTINE,
+                most,
             )[0]
         )
 
@@ -150,6 +160,22 @@ def test_T14_a_clock_that_went_back_makes_no_lease_and_no_result_last_longer(des
     assert desk.fetch(A) == [b"absent"]
     desk.settle()
     assert desk.fetch(A)[1][:16] != before[:16], "what was stored before is dead"
+
+
+def test_T13_tags_without_end_lose_their_tokens_and_locks_stay(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    desk.lock(A, b"r1")
+    for number in range(300):
+        assert desk.fetch(A, b"nmade up %d" % number)[0] == b"miss"
+    state = (KEYS.base + b"state").decode()
+    assert desk.beat(A) == b"ok"
+    assert desk.client.hlen(state) > 300
+    assert desk.beat(A, most=100) == b"ok"
+    kept: Any = desk.client.hkeys(state)
+    assert {b"p", b"*", b"$", b"t", b"r1", b"o" + A + b"-0000001"} == set(kept)
+    assert desk.fetch(A) == [b"locked"]
+    assert desk.fetch(A, b"nmade up 1")[0] == b"miss"
 
 
 def test_a_clock_that_jitters_is_no_news(desk: Desk) -> None:
