@@ -34,10 +34,12 @@ _MAX_SOUGHT: Final = 64 * 1024
 
 
 class Sought(NamedTuple):
-    """An entry that the store probably has. ``key``: its own."""
+    """An entry that the store probably has. ``key``: its own; ``version``: of the generations when
+    it was sought."""
 
     shape: Shape
     key: bytes
+    version: int
 
 
 class SharedFastLane(FastLane):
@@ -75,15 +77,15 @@ class SharedFastLane(FastLane):
     def answer_fetched(self, sought: Sought, entry: Entry, data: bytes) -> bytes | None:
         """The same where nothing at all has changed since ``entry`` was ``sought``; else None.
 
-        Only where the lane has been open ever since.
+        Only where the lane has been open ever since. What the entry was captured on is current
+        while the version is the one at which that was done.
         """
         generations, database, shape = self._generations, self._state.database, sought.shape
-        if self._version != generations.version or database is None:
+        if sought.version != generations.version or database is None:
             return None
         if shape.epoch != database.epoch or not shape.takes(entry):
             return None
-        now = self._clock()
-        if entry.look_at <= now or not entry.is_live(generations, now):
+        if entry.look_at <= self._clock():
             return None
         pieces = shape.answer(entry)
         turn = make_turn(entry, pieces, generations, shape.leaves, strict=shape.strict)
@@ -110,7 +112,7 @@ class SharedFastLane(FastLane):
             is_it = confirmed.key == question
             return confirmed if is_it and confirmed.is_live(self._generations, now) else None
         if shape.is_elsewhere:
-            self._wanted = Sought(shape, question)
+            self._wanted = Sought(shape, question, self._version)
         return None
 
     def _renew(self, lane: Lane, key: bytes, turn: Turn) -> bool:

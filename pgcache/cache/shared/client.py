@@ -102,22 +102,24 @@ class RedisClient:
                 self._cluster, self._scripts["peek"], [key], b"", *fields
             )
             return values, int(now)
-        return self._read_peek(await self._ask(self._peeks.pack(key, fields), PEEKED))
+        return self._read_peek(await self._ask(self._peeks.pack(key, tuple(fields)), PEEKED))
 
     def peek_soon(self, key: bytes, fields: Sequence[bytes], call: Peeked) -> Stop | None:
         """The same without a task; None where that cannot be."""
-        return self._ask_soon(self._peeks.pack(key, fields), PEEKED, self._read_peek, call)
+        return self._ask_soon(self._peeks.pack(key, tuple(fields)), PEEKED, self._read_peek, call)
 
     def fetch_soon(
         self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched
     ) -> Stop | None:
         """The same, and a value; None where that cannot be."""
-        data = self._peeks.pack_fetch(key, fields, name)
+        data = self._peeks.pack_fetch(key, tuple(fields), name)
         return self._ask_soon(data, FETCHED, self._read_found, call)
 
     def _read_found(self, answers: list[Any]) -> Found:
-        values, now = self._read_peek(answers[:4])
-        return values, now, answers[4], answers[5]
+        values, scripts, time, _, value, kept = answers
+        if scripts != [1]:
+            self._complain(_NO_SCRIPT)
+        return values, int(time[0]) * 1000 + int(time[1]) // 1000, value, kept
 
     def _ask_soon(
         self,

@@ -88,9 +88,14 @@ class Codec:
         return value[: TIMES.start], value[TIMES.stop :]
 
     def decode(
-        self, name: bytes, value: bytes, key: bytes, vector: bytes, tally: Tally | None = None
-    ) -> Content:
+        self,
+        name: bytes,
+        value: bytes,
+        arrival: Arrival,
+        tally: Tally | None = None,
+    ) -> Entry:
         """What ``encode`` was given. Raises BadValue where anything is not as it should be."""
+        vector = arrival.shared
         end = HEAD + len(vector) + _SIZE.size
         if len(value) < end + _CHECK:
             raise BadValue("too short")
@@ -106,8 +111,7 @@ class Codec:
         if not hmac.compare_digest(value[end : end + _CHECK], self._check(name, head, packed)):
             raise BadValue("damaged or forged")
         (size,) = _SIZE.unpack_from(value, end - _SIZE.size)
-        body = _expand(method, packed, size, tally)
-        return _unpack(body, key, bool(flags & COMPLETE), bool(flags & DESCRIBED), rows)
+        return _unpack(_expand(method, packed, size, tally), arrival, flags, rows)
 
     def _check(self, name: bytes, head: bytes, body: bytes) -> bytes:
         """BLAKE2's own keyed mode is a MAC (RFC 7693, section 2.9), without one a checksum."""
@@ -139,65 +143,44 @@ def _expand(method: int, packed: bytes, size: int, tally: Tally | None) -> bytes
     return body
 
 
-class Content(NamedTuple):
-    """What a value holds of an entry; its age and its end are Redis' to say."""
+class Arrival(NamedTuple):
+    """What is known of an entry beside its value. ``shared``: the store's tokens that it has to be
+    filled with; times are monotonic seconds, ``grace`` is in seconds."""
 
-    row_description: bytes | None
-    rows: bytes
-    row_count: int
-    complete: bool
-    cost_ms: float
-    note: str
-
-    def entry(
-        self,
-        key: bytes,
-        tags: tuple[Tag, ...],
-        vector: Vector,
-        shared: bytes,
-        *,
-        stored_at: float,
-        expires_at: float,
-        grace: float,
-    ) -> Entry:
-        """The entry, with what this process knows of it."""
-        entry = Entry(
-            key,
-            row_description=self.row_description,
-            rows=self.rows,
-            row_count=self.row_count,
-            complete=self.complete,
-            tags=tags,
-            vector=vector,
-            stored_at=stored_at,
-            expires_at=expires_at,
-            grace=grace,
-            cost_ms=self.cost_ms,
-            note=self.note,
-        )
-        entry.shared = shared
-        return entry
+    key: bytes
+    tags: tuple[Tag, ...]
+    vector: Vector
+    shared: bytes
+    stored_at: float
+    expires_at: float
+    grace: float
 
 
-def _unpack(body: bytes, key: bytes, complete: bool, is_described: bool, rows: int) -> Content:
+def _unpack(body: bytes, arrival: Arrival, flags: int, rows: int) -> Entry:
     if len(body) < _BODY.size:
         raise BadValue("too short")
-    cost, *lengths = _BODY.unpack_from(body)
-    if _BODY.size + sum(lengths) != len(body):
+    cost, of_key, described, content, note = _BODY.unpack_from(body)
+    if _BODY.size + of_key + described + content + note != len(body):
         raise BadValue("lengths do not fit")
-    parts = []
-    pos = _BODY.size
-    for length in lengths:
-        parts.append(body[pos : pos + length])
-        pos += length
-    found, description, content, note = parts
-    if found != key:
+    key, tags, vector, shared, stored_at, expires_at, grace = arrival
+    begin = _BODY.size + of_key
+    if body[_BODY.size : begin] != key:
         raise BadValue("another question's")
-    return Content(
-        description if is_described else None,
-        content,
-        rows,
-        complete,
-        cost,
-        note.decode("utf-8", "surrogateescape"),
+    middle = begin + described
+    end = middle + content
+    entry = Entry(
+        key,
+        row_description=body[begin:middle] if flags & DESCRIBED else None,
+        rows=body[middle:end],
+        row_count=rows,
+        complete=bool(flags & COMPLETE),
+        tags=tags,
+        vector=vector,
+        stored_at=stored_at,
+        expires_at=expires_at,
+        grace=grace,
+        cost_ms=cost,
+        note=body[end:].decode("utf-8", "surrogateescape"),
     )
+    entry.shared = shared
+    return entry

@@ -125,15 +125,15 @@ class Confirmer:
         """Which entries stand."""
         witness = self._witness
         orders = witness.orders
-        if not witness.standing.may_serve(batch.view, values, now, orders.version):
+        if not witness.standing.may_serve(batch.view, values, now, orders):
             return _NONE
-        everything, definitions, *rest = values[len(FIELDS) - 2 :]
-        tokens = dict(zip(batch.tags, rest, strict=True))
+        tokens = dict(zip(batch.tags, values[len(FIELDS) :], strict=True))
+        of_all = values[len(FIELDS) - 2 : len(FIELDS)]
         found = frozenset(
             number
             for number, entry in batch.entries.items()
             if entry.shared
-            and (vector := join(everything, definitions, *map(tokens.get, entry.tags))) is not None
+            and (vector := join([*of_all, *map(tokens.get, entry.tags)])) is not None
             and entry.shared == vector + orders.token(entry.key)
         )
         witness.link.counts.confirmed += sum(id(entry) in found for entry, _ in batch.asked)

@@ -19,7 +19,7 @@ import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.codec import HEAD, MAGIC, BadValue, read_times
+from pgcache.cache.shared.codec import HEAD, MAGIC, Arrival, BadValue, read_times
 from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.contract import Found, Stop, StoreLost
 from pgcache.cache.shared.keys import digest
@@ -30,7 +30,7 @@ log = structlog.get_logger("pgcache.store")
 Answer = Callable[[Entry | None], None]
 
 
-class Fetch:
+class Fetch(Viewpoint):
     """One question, and what was known here when it was sent. ``lifetime`` bounds the age, in
     seconds; ``sent`` is in monotonic seconds."""
 
@@ -45,7 +45,6 @@ class Fetch:
         "tags",
         "token",
         "vector",
-        "view",
         "witness",
     )
 
@@ -58,13 +57,13 @@ class Fetch:
         vector: Vector,
         answer: Answer,
     ) -> None:
+        super().__init__(witness)
         self.witness = witness
         self.key = key
         self.tags = tags
         self.lifetime = lifetime
         self.vector = vector
         self.answer = answer
-        self.view = Viewpoint(witness)
         self.token = witness.orders.token(key)
         self.sent = 0.0
         self.name = b""
@@ -77,10 +76,13 @@ class Fetch:
         link = witness.link
         self.is_over = True
         if isinstance(found, StoreLost):
-            link.note_failure(found, self.view.era)
+            link.note_failure(found, self.era)
             witness.doubt()
-        elif link.era == self.view.era:
-            entry = self._judge(*found)
+        elif link.era == self.era:
+            values, now, value, kept = found
+            orders = witness.orders
+            if value and kept >= 0 and witness.standing.may_serve(self, values, now, orders):
+                entry = self._read(values, now, value, kept)
         try:
             self.answer(entry)
         except Exception:  # one session's trouble is not another's
@@ -92,49 +94,35 @@ class Fetch:
             self.stop()
         self.hear(StoreLost("no answer in time"))
 
-    def _judge(
-        self, values: list[bytes | None], now: int, value: bytes | None, kept: int
-    ) -> Entry | None:
-        witness, orders = self.witness, self.witness.orders
-        if value is None or kept < 0:
-            return None
-        if not witness.standing.may_serve(self.view, values, now, orders.version):
-            return None
-        shared = join(*values[len(FIELDS) - 2 :])
-        if shared is None or orders.token(self.key) != self.token:
+    def _read(self, values: list[bytes | None], now: int, value: bytes, kept: int) -> Entry | None:
+        """The entry in ``value``. Its age and its end are told by Redis' clock, and counted from
+        when the question was sent: the answer may have taken a while."""
+        witness = self.witness
+        link, shared = witness.link, join(values[len(FIELDS) - 2 :])
+        if shared is None or witness.orders.token(self.key) != self.token:
             return None
         shared += self.token
         if not value.startswith(MAGIC) or value[HEAD : HEAD + len(shared)] != shared:
             return None  # something has moved since
-        return self._read(shared, value, now, kept)
-
-    def _read(self, shared: bytes, value: bytes, now: int, kept: int) -> Entry | None:
-        """The entry in ``value``. Its age and its end are told by Redis' clock, and counted from
-        when the question was sent: the answer may have taken a while."""
-        link = self.witness.link
         if len(value) >= link.codec.min_bytes:
             return None  # it takes a while to be read, which is not for the event loop to do
         try:
             stored, ends = read_times(value)
-            age, left = (now - stored) / 1000, (ends - now) / 1000
+            age, left, sent = (now - stored) / 1000, (ends - now) / 1000, self.sent
             if left <= 0 or age >= self.lifetime:
                 return None
-            content = link.codec.decode(self.name, value, self.key, shared, tally := Tally())
+            grace = max(0.0, kept / 1000 - left)
+            arrival = Arrival(
+                self.key, self.tags, self.vector, shared, sent - age, sent + left, grace
+            )
+            entry = link.codec.decode(self.name, value, arrival, tally := Tally())
         except BadValue as error:
             link.refuse(error)
             return None
         link.counts.hits += 1
-        link.counts.add_expanded(tally)
-        sent = self.sent
-        return content.entry(
-            self.key,
-            self.tags,
-            self.vector,
-            shared,
-            stored_at=sent - age,
-            expires_at=sent + left,
-            grace=max(0.0, kept / 1000 - left),
-        )
+        if tally.packed:
+            link.counts.add_expanded(tally)
+        return entry
 
 
 def fetch(

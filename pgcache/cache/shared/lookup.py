@@ -18,7 +18,7 @@ import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.codec import BadValue
+from pgcache.cache.shared.codec import Arrival, BadValue
 from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.contract import StoreChanged, StoreLost, StoreRefused
 from pgcache.cache.shared.keys import Keys, digest, spell
@@ -230,20 +230,7 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
     link = space.link
     shared, value = bytes(reply[1]), bytes(reply[5])
     age, left, kept = (int(ms) / 1000 for ms in reply[2:5])
-    given, tally = (asked.keys.entry(asked.digest), value, wanted.key, shared), Tally()
-    try:
-        if len(value) >= link.codec.min_bytes:
-            content = await asyncio.to_thread(link.codec.decode, *given, tally)
-        else:
-            content = link.codec.decode(*given, tally)
-    except BadValue as error:
-        link.refuse(error)
-        return None
-    if kept < 0:
-        return None  # without an end, or gone
-    link.counts.hits += 1
-    link.counts.add_expanded(tally)
-    return content.entry(
+    arrival = Arrival(
         wanted.key,
         wanted.tags,
         asked.vector,
@@ -252,6 +239,20 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
         expires_at=asked.sent + left,
         grace=max(0.0, kept - left),
     )
+    given, tally = (asked.keys.entry(asked.digest), value, arrival), Tally()
+    try:
+        if len(value) >= link.codec.min_bytes:
+            entry = await asyncio.to_thread(link.codec.decode, *given, tally)
+        else:
+            entry = link.codec.decode(*given, tally)
+    except BadValue as error:
+        link.refuse(error)
+        return None
+    if kept < 0:
+        return None  # without an end, or gone
+    link.counts.hits += 1
+    link.counts.add_expanded(tally)
+    return entry
 
 
 async def _fill(grant: Grant, entry: Entry) -> None:

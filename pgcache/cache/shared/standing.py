@@ -66,29 +66,28 @@ class Viewpoint:
 class Standing:
     """Judges one database's fields. Remembers the members, whose list is the same for a while."""
 
-    __slots__ = ("_ends", "_members")
+    __slots__ = ("_ends", "_member", "_members")
 
     def __init__(self) -> None:
-        self._members: tuple[bytes, bytes | None] = (b"", None)  # as seen last, by whom
+        self._member, self._members = b"", b""  # as seen last, by whom
         self._ends = 0  # when the first of their leases does, in ms of Redis' clock
 
     def may_serve(
-        self, view: Viewpoint, values: list[bytes | None], now: int, version: bytes
+        self, view: Viewpoint, values: list[bytes | None], now: int, orders: Orders
     ) -> bool:
         """Whether ``values``, of ``FIELDS`` at least, allow a hit to who asked from ``view``;
-        ``version``: of the orders as they are known now."""
-        members, until, noted, orders, _, definitions = values[: len(FIELDS)]
-        if definitions != view.schema or not (orders or b"") == view.orders == version:
+        ``orders``: as they are known now.
+
+        It has to be a member, and nobody may be writing unheard (T-14).
+        """
+        members, until, noted, version, _, definitions = values[: len(FIELDS)]
+        if definitions != view.schema or not (version or b"") == view.orders == orders.version:
             return False
         if noted is not None and int(noted) > now:
             return False  # the clock has gone back: leases seem to last longer than they do
-        return self._stands(view.member, members, until, now)
-
-    def _stands(self, member: bytes, packed: bytes | None, until: bytes | None, now: int) -> bool:
-        """Whether a member may serve: it is one, and nobody may be writing unheard (T-14)."""
-        if (member, packed) != self._members:
-            self._members = member, packed
-            self._ends = first_end(member, packed)
+        if members != self._members or view.member != self._member:
+            self._member, self._members = view.member, members or b""
+            self._ends = first_end(view.member, members)
         return self._ends >= now and (until is None or float(until) <= now)
 
 
@@ -101,7 +100,7 @@ def first_end(member: bytes, packed: bytes | None) -> int:
     return min(ends.values()) if member in ends else 0
 
 
-def join(*tokens: bytes | None) -> bytes | None:
+def join(tokens: Sequence[bytes | None]) -> bytes | None:
     """A vector as the scripts make it; None where one is missing, or is a lock."""
     known = [token for token in tokens if token and len(token) == TOKEN]
     return b"".join(known) if len(known) == len(tokens) else None

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.codec import HEAD, TIMES, TOKEN, BadValue, Codec
+from pgcache.cache.shared.codec import HEAD, TIMES, TOKEN, Arrival, BadValue, Codec
 from pgcache.cache.shared.compress import Method, Packing, Tally
 from pgcache.cache.shared.link import StoreCounts
 
@@ -30,6 +30,10 @@ def entry(**changes: object) -> Entry:
     return Entry(b"the key", **(known | changes))  # type: ignore[arg-type]
 
 
+def arrival(key: bytes = b"the key", *, shared: bytes = VECTOR) -> Arrival:
+    return Arrival(key, (1, "name"), (1, 2, 3), shared, 10.0, 20.0, 5.0)
+
+
 @pytest.mark.parametrize("method", list(Method))
 @pytest.mark.parametrize("secret", [b"", b"0123456789abcdef"])
 @pytest.mark.parametrize("described", [b"T\0\0\0\x06\0\0", b"", None])
@@ -37,9 +41,12 @@ def test_round_trip(method: Method, secret: bytes, described: bytes | None) -> N
     codec = Codec(method, 10, secret)
     one = entry(row_description=described, complete=described is None)
     value = codec.encode(NAME, one, VECTOR)
-    found = codec.decode(NAME, value, b"the key", VECTOR)
+    found = codec.decode(NAME, value, arrival())
     assert (found.row_description, found.rows, found.row_count) == (described, one.rows, 5)
     assert (found.complete, found.cost_ms, found.note) == (one.complete, 12.5, one.note)
+    assert (found.key, found.tags, found.vector) == (one.key, one.tags, one.vector)
+    assert (found.shared, found.stored_at, found.expires_at) == (VECTOR, 10.0, 20.0)
+    assert found.stale_until == 25.0
 
 
 def test_the_times_are_the_scripts_and_not_checked() -> None:
@@ -47,7 +54,7 @@ def test_the_times_are_the_scripts_and_not_checked() -> None:
     before, after = codec.around_times(codec.encode(NAME, entry(), VECTOR))
     assert len(before) == TIMES.start
     value = before + b"17640980001231764098001123" + after
-    assert codec.decode(NAME, value, b"the key", VECTOR).row_count == 5
+    assert codec.decode(NAME, value, arrival()).row_count == 5
 
 
 def test_only_large_values_are_compressed() -> None:
@@ -61,7 +68,7 @@ def test_what_compression_saves_and_costs_is_counted_by_method() -> None:
     counts, tally, back = StoreCounts(), Tally(), Tally()
     large = entry(rows=b"D\0\0\0\x06\0\0" * 1000, row_count=1000)
     value = Codec(Method.GZIP, 1000).encode(NAME, large, VECTOR, tally)
-    Codec().decode(NAME, value, b"the key", VECTOR, back)
+    Codec().decode(NAME, value, arrival(), back)
     assert (back.packing, back.plain, back.packed) == (Packing.GZIP, tally.plain, tally.packed)
     assert tally.plain > 7000 > len(value) > tally.packed > 0
     for _ in range(2):
@@ -85,7 +92,7 @@ def test_any_flipped_bit_is_found(secret: bytes, data: st.DataObject) -> None:
     at = data.draw(st.sampled_from(places))
     value[at] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(BadValue):
-        codec.decode(NAME, bytes(value), b"the key", VECTOR)
+        codec.decode(NAME, bytes(value), arrival())
 
 
 @given(value=st.binary(max_size=300), cut=st.integers(0, 150))
@@ -93,23 +100,23 @@ def test_any_other_bytes_are_refused(value: bytes, cut: int) -> None:
     whole = Codec().encode(NAME, entry(), VECTOR)
     for odd in (value, whole[:cut], whole[:HEAD] + value):
         with pytest.raises(BadValue):
-            Codec().decode(NAME, odd, b"the key", VECTOR)
+            Codec().decode(NAME, odd, arrival())
 
 
 def test_another_questions_value_is_refused() -> None:
     codec = Codec()
     value = codec.encode(NAME, entry(), VECTOR)
     with pytest.raises(BadValue, match="another question"):
-        codec.decode(NAME, value, b"another key", VECTOR)
+        codec.decode(NAME, value, arrival(b"another key"))
     with pytest.raises(BadValue, match="another vector"):
-        codec.decode(NAME, value, b"the key", VECTOR[:TOKEN])
+        codec.decode(NAME, value, arrival(shared=VECTOR[:TOKEN]))
     with pytest.raises(BadValue, match="damaged or forged"):
-        codec.decode(NAME + b"1", value, b"the key", VECTOR)
+        codec.decode(NAME + b"1", value, arrival())
 
 
 def test_the_secret_has_to_be_the_same() -> None:
     value = Codec(secret=b"0123456789abcdef").encode(NAME, entry(), VECTOR)
     with pytest.raises(BadValue, match="damaged or forged"):
-        Codec(secret=b"0123456789abcdeg").decode(NAME, value, b"the key", VECTOR)
+        Codec(secret=b"0123456789abcdeg").decode(NAME, value, arrival())
     with pytest.raises(BadValue, match="without the secret"):
-        Codec().decode(NAME, value, b"the key", VECTOR)
+        Codec().decode(NAME, value, arrival())

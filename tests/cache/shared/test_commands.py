@@ -36,14 +36,14 @@ def test_fields_come_with_what_makes_them_worth_believing() -> None:
         [b"TIME"],
         [b"HDEL", b"s", b""],
     ]
-    assert read(peeks.pack(b"s", [b"p", b"q"])) == expected
+    assert read(peeks.pack(b"s", (b"p", b"q"))) == expected
     assert len(expected) == PEEKED
     assert read(peeks.pack(b"other", (b"p",)))[3] == [b"HDEL", b"other", b""]
 
 
 def test_a_value_is_read_after_the_tokens() -> None:
     """What was filled between the two has the tokens of then, which are not those."""
-    found = read(Peeks(SCRIPT).pack_fetch(b"s", [b"p"], b"e"))
+    found = read(Peeks(SCRIPT).pack_fetch(b"s", (b"p",), b"e"))
     assert found[-2:] == [[b"GET", b"e"], [b"PTTL", b"e"]]
     assert found[0][0] == b"HMGET"
     assert len(found) == FETCHED
