@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -138,6 +139,39 @@ async def _drop_scripts(stage: Stage, chance: random.Random) -> None:
     await asyncio.sleep(chance.uniform(0.2, 1.5))
 
 
+async def _demote(stage: Stage, chance: random.Random) -> None:
+    """The primary is a replica for a while, and tells nobody; then it is the primary again."""
+    await stage.do(lambda: stage.redis.say("REPLICAOF", "127.0.0.1", 1))
+    await asyncio.sleep(chance.uniform(0.05, 3.0))
+    await stage.do(lambda: stage.redis.say("REPLICAOF", "NO", "ONE"))
+    await asyncio.sleep(chance.uniform(0.5, 2.0))
+
+
+async def _pause(stage: Stage, chance: random.Random) -> None:
+    """CLIENT PAUSE: nothing is answered, or only what writes nothing."""
+    kind, long = chance.choice(("ALL", "WRITE")), chance.uniform(0.05, 2.0)
+    await stage.do(lambda: stage.redis.say("CLIENT", "PAUSE", round(long * 1000), kind))
+    await asyncio.sleep(long + chance.uniform(0.2, 1.5))
+
+
+async def _refuse(stage: Stage, chance: random.Random) -> None:
+    """Somebody takes away the rights to some commands."""
+    lost = chance.choice((["evalsha"], ["hmget"], ["ssubscribe"], ["evalsha", "hmget", "script"]))
+    await stage.do(lambda: stage.redis.say("ACL", "SETUSER", "default", *(f"-{c}" for c in lost)))
+    await asyncio.sleep(chance.uniform(0.2, 3.0))
+    await stage.do(lambda: stage.redis.say("ACL", "SETUSER", "default", *(f"+{c}" for c in lost)))
+    await asyncio.sleep(chance.uniform(0.2, 1.5))
+
+
+async def _freeze(stage: Stage, chance: random.Random) -> None:
+    """One proxy stands still (SIGSTOP), amid whatever it does, for less or more than its lease."""
+    proxy = chance.choice(stage.proxies)
+    proxy.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(chance.uniform(0.2, 4.0))
+    proxy.process.send_signal(signal.SIGCONT)
+    await asyncio.sleep(chance.uniform(0.0, 1.0))
+
+
 async def _order(stage: Stage, chance: random.Random) -> None:
     """Some results are to be forgotten: the proxy that is told so tells the others."""
     proxy = chance.choice(stage.proxies)
@@ -164,8 +198,11 @@ WAYS: Mapping[str, Fault] = {
     "partition": _partition,
     "cut": _cut,
     "order": _order,
+    "freeze": _freeze,
 }
-FAULTS = {**SERVER, **WAYS}
+# Only in long runs.
+RARE: Mapping[str, Fault] = {"demote": _demote, "pause": _pause, "refuse": _refuse}
+FAULTS = {**SERVER, **WAYS, **RARE}
 PLANS = {"server": list(SERVER), "ways": list(WAYS), "everything": list(FAULTS)}
 PLANS |= {name: [name, name] for name in FAULTS}
 NAMES = [*FAULTS, "everything"] if SECONDS else ["server", "ways"]

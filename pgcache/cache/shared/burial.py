@@ -6,6 +6,7 @@ still be committing when its proxy is long dead (T-10).
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -36,25 +37,35 @@ class Survivor(Protocol):
         """Look at the members again."""
 
 
-async def bury(survivor: Survivor, keys: Keys, absent: Sequence[Member], now: int) -> None:
+async def bury(
+    survivor: Survivor, keys: Keys, absent: Sequence[Member], now: int, asked: float
+) -> None:
     """Give up what can be given up of members whose leases have run out.
 
-    ``now``: ms of Redis' clock. Several members may do so at once.
+    ``now``: ms of Redis' clock, not before ``asked`` by one's own. Several members may do so at
+    once. One that is found to have ended when it may have gone on unheard for a while may have
+    written then: what it wrote nobody knows, so everything moves (T-14).
     """
+    link = survivor.link
     for member in absent:
         if not member.is_gone and not await _has_ended(survivor, member, now):
             continue
+        silent = (now - member.until) / 1000 + link.clock() - asked
+        unheard = not member.is_gone and silent > link.times.trust and not _is_own(link, member)
         try:
-            count, left = await _clear(survivor, keys, member, now)
+            count, left = await _clear(survivor, keys, member, now, unheard=unheard)
         except StoreLost:
             return  # the next beat finds out
-        survivor.link.counts.cleared += count
+        link.counts.cleared += count
         if not member.is_gone or not left:
-            log.warning("a proxy is gone", database=survivor.database, given_up=count, kept=left)
+            told = {"given_up": count, "kept": left, "everything_moved": unheard}
+            log.warning("a proxy is gone", database=survivor.database, **told)
             survivor.look_again()
 
 
-async def _clear(survivor: Survivor, keys: Keys, member: Member, now: int) -> tuple[int, int]:
+async def _clear(
+    survivor: Survivor, keys: Keys, member: Member, now: int, *, unheard: bool
+) -> tuple[int, int]:
     """How many locks were given up, and how many are left."""
     reply = await survivor.run("locks", [keys.state], member.id, patience=_PATIENCE)
     gone, left = [], 0
@@ -64,14 +75,19 @@ async def _clear(survivor: Survivor, keys: Keys, member: Member, now: int) -> tu
         else:
             left += 1
     state = [keys.state, keys.channel]
-    await survivor.run("clear", state, member.id, *gone, patience=_PATIENCE)
+    token = secrets.token_bytes(16) if unheard else b""
+    await survivor.run("clear", state, member.id, token, *gone, patience=_PATIENCE)
     return len(gone), left
 
 
+def _is_own(link: Link, member: Member) -> bool:
+    """Whether this process was called so before: a pid is nobody else's meanwhile."""
+    return bool(member.life_pid) and member.life_pid == link.life_pid()
+
+
 async def _has_ended(survivor: Survivor, member: Member, now: int) -> bool:
-    own = survivor.link.life_pid()
-    if own and member.life_pid == own:
-        return True  # what this process was called before: a pid is nobody else's meanwhile
+    if _is_own(survivor.link, member):
+        return True
     return await _is_gone(survivor, member.life_pid, now - member.until)
 
 

@@ -339,7 +339,7 @@ class Membership:
                 MOST_FIELDS,
                 *leases,
             )
-            self._look_around(keys, reply)
+            self._look_around(keys, reply, sent)
             if self.link.clock() - sent > times.lease:
                 raise StoreLost("the lease ran out")
             with suppress(TimeoutError):
@@ -352,7 +352,7 @@ class Membership:
             if self.link.clock() >= self.beats.trusted_until:
                 self.generations.touch()  # the fast lane asks nobody else
 
-    def _look_around(self, keys: Keys, reply: Reply) -> None:
+    def _look_around(self, keys: Keys, reply: Reply, asked: float) -> None:
         """Who else is there, and whether somebody may be writing unheard."""
         now, until = int(reply[2]), int(float(reply[3]))
         self.lease.tell(now)
@@ -370,7 +370,7 @@ class Membership:
         state = Health.HEALTHY if settled else Health.SETTLING
         self.link.set_state(self.database, state, why)
         if absent or gone:
-            self.link.background(bury(self, keys, [*absent, *gone], now))
+            self.link.background(bury(self, keys, [*absent, *gone], now, asked))
 
     def look_again(self) -> None:
         """Beat at once."""

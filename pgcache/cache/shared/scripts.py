@@ -306,14 +306,20 @@ end
 return out
 """
 
-# KEYS: state, channel. ARGV: id, an absent member that is gone for good, its owners whose
-# backends are. It is forgotten when none is left, and until then nobody waits for it.
+# KEYS: state, channel. ARGV: id, an absent member that is gone for good, the definitions' new token
+# where it may have written unheard, else '', its owners whose backends are gone. It is forgotten
+# when none is left, and until then nobody waits for it.
 _CLEAR: Final = r"""
 if standing() == 'gone' then return {'gone'} end
 local p = redis.call('HGET', state, 'p')
 local record = record_of(p, ARGV[2])
 if record and ends(record) >= now then return {'back'} end
-for i = 3, #ARGV do
+if ARGV[3] ~= '' and record and ends(record) > 0 then
+  move('*')
+  redis.call('HSET', state, '$', ARGV[3])
+  tell(KEYS[2], 's', ARGV[3])
+end
+for i = 4, #ARGV do
   local tags = release(ARGV[i])
   if tags then tell(KEYS[2], 'm', tags) end
 end

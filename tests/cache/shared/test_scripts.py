@@ -242,18 +242,35 @@ def test_T10_the_locks_of_who_is_gone_are_given_up_one_by_one(desk: Desk) -> Non
     desk.lock(A)
     channel = [KEYS.state, KEYS.channel]
     desk.join(B)
-    assert desk.run("clear", channel, B, A) == [b"back"]  # it lives
+    assert desk.run("clear", channel, B, A, b"") == [b"back"]  # it lives
     desk.beat(A, lease=-1)
     assert desk.fetch(B, b"r2") == [b"absent"]
     owner, record = desk.run("locks", [KEYS.state], B, A)[1:]
     assert (owner, int(record[:10])) == (A + b"-0000001", 42)
-    assert desk.run("clear", channel, B, A) == [b"ok"]  # its backend still works
+    assert desk.run("clear", channel, B, A, b"") == [b"ok"]  # its backend still works
     assert desk.members()[A].is_gone
     assert desk.fetch(B, b"r2")[0] == b"miss"
     assert desk.fetch(B) == [b"locked"]
-    assert desk.run("clear", channel, B, A, owner) == [b"ok"]
+    assert desk.run("clear", channel, B, A, b"", owner) == [b"ok"]
     assert set(desk.members()) == {B}
     assert desk.fetch(B)[0] == b"miss"
+
+
+def test_T14_who_is_gone_and_may_have_written_unheard_takes_everything_along(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    before = desk.fetch(A)[1]
+    channel = [KEYS.state, KEYS.channel]
+    desk.join(B, lease=-1)
+    assert desk.run("clear", channel, A, B, b"") == [b"ok"]  # not that one
+    assert desk.fetch(A)[1] == before
+    desk.join(B, lease=-1)
+    assert desk.run("clear", channel, A, B, C) == [b"ok"]
+    assert desk.fetch(A) == [b"schema", C]
+    everything: Any = desk.client.hget((KEYS.base + b"state").decode(), "*")
+    assert everything != before[:16]
+    assert desk.run("clear", channel, A, B, A) == [b"ok"]  # another has seen to it already
+    assert desk.fetch(A) == [b"schema", C]
 
 
 def test_T11_a_fill_is_a_compare_and_set(desk: Desk) -> None:
