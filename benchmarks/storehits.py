@@ -29,6 +29,10 @@ from pgcache.demo import data
 from pgcache.wire.messages import build_query
 
 QUESTION = "SELECT id, name, amount FROM accounts WHERE id = 77"
+QUESTIONS = {
+    "One row": QUESTION,
+    "1,000 rows": "SELECT id, name, amount FROM accounts WHERE id <= 1000",
+}
 UPDATE = "UPDATE accounts SET amount = amount + 1 WHERE id = 78"
 GET, BLOCKING, DIRECT = "redis-py GET, asyncio", "redis-py GET, blocking", "PostgreSQL"
 STRICT, FETCHED, MEMORY = "hit, strict", "hit from Redis", "hit in memory (eventual)"
@@ -79,8 +83,9 @@ def taken_by(ask: Callable[[], object], times: int) -> list[float]:
 
 
 def asking(wire: Wire, turn: bytes, times: int) -> list[float]:
-    """The same of a turn on the wire."""
-    return taken_by(lambda: wire.ask(turn), times)
+    """The same of a turn on the wire, whose reply is not taken apart here."""
+    length = len(wire.ask(turn))
+    return taken_by(lambda: wire.count(turn, length), times)
 
 
 class Getter:
@@ -140,37 +145,47 @@ def take_turns(targets: list[Latencies], rounds: int, say: Say, what: str) -> No
 
 def measure_hits(origin: Origin, store: Redis, rounds: int, count: int, say: Say) -> Result:
     """Case a: strict (rows at hand, tokens asked for), and without memory (all of it comes)."""
-    client = redis.Redis(port=store.port)
-    client.flushall()
-    turn = build_query(QUESTION)
-    with ExitStack() as stack:
-        targets = []
-        options = {STRICT: {}, MEMORY: _EVENTUAL, FETCHED: {**_EVENTUAL, **_NO_MEMORY}}
-        for title, more in options.items():
-            proxy = stack.enter_context(Proxy(origin, **shared(store, **more)))
-            wire = stack.enter_context(_wire(proxy.port))
-            await_hit(proxy, wire, turn)
-            targets.append(Latencies(title, partial(asking, wire, turn, count)))
-        (name,) = client.scan_iter("pgcache:*:e:*")
-        getter = Getter(store.port, name)
-        stack.callback(getter.close)
-        direct = stack.enter_context(_wire(origin.port))
-        targets += [
-            Latencies(GET, lambda: getter.take(count)),
-            Latencies(BLOCKING, lambda: taken_by(lambda: client.get(name), count)),
-            Latencies(DIRECT, partial(asking, direct, turn, count)),
-        ]
-        size = len(client.get(name) or b"")
-        take_turns(targets, rounds, say, "hits")
-        client.close()
-    by_title = {target.title: target for target in targets}
-    title = f"a. One row: a hit beside a bare GET of the same {size} bytes"
-    result = Result([_sheet(title, targets, by_title[GET])])
-    result.data = {target.title: target.as_json() for target in targets}
-    for name in (STRICT, FETCHED):
-        ratio = by_title[name].at(0.5).over(by_title[GET].at(0.5)).median
-        result.figure(f"{name}/{GET}", ratio)
+    result = Result()
+    for what, question in QUESTIONS.items():
+        turn, number = build_query(question), max(1, count if question == QUESTION else count // 4)
+        with ExitStack() as stack:
+            targets, size = _start_targets(stack, origin, store, turn, number)
+            take_turns(targets, rounds, say, f"hits, {what.lower()}")
+        by_title = {target.title: target for target in targets}
+        title = f"a. {what}: a hit beside a bare GET of the same {size:,} bytes"
+        result.sheets.append(_sheet(title, targets, by_title[GET]))
+        result.data[what] = {target.title: target.as_json() for target in targets}
+        for name in (STRICT, FETCHED):
+            for share, at in (("p50", 0.5), ("p99", 0.99)):
+                ratio = by_title[name].at(at).over(by_title[GET].at(at)).median
+                result.figure(f"{name}/{GET}, {what.lower()}, {share}", ratio)
     return result
+
+
+def _start_targets(
+    stack: ExitStack, origin: Origin, store: Redis, turn: bytes, count: int
+) -> tuple[list[Latencies], int]:
+    """What takes turns, and the size of the value that is got."""
+    client = redis.Redis(port=store.port)
+    stack.callback(client.close)
+    client.flushall()
+    targets = []
+    options = {STRICT: {}, MEMORY: _EVENTUAL, FETCHED: {**_EVENTUAL, **_NO_MEMORY}}
+    for title, more in options.items():
+        proxy = stack.enter_context(Proxy(origin, **shared(store, **more)))
+        wire = stack.enter_context(_wire(proxy.port))
+        await_hit(proxy, wire, turn)
+        targets.append(Latencies(title, partial(asking, wire, turn, count)))
+    (name,) = client.scan_iter("pgcache:*:e:*")
+    getter = Getter(store.port, name)
+    stack.callback(getter.close)
+    direct = stack.enter_context(_wire(origin.port))
+    targets += [
+        Latencies(GET, lambda: getter.take(count)),
+        Latencies(BLOCKING, lambda: taken_by(lambda: client.get(name), count)),
+        Latencies(DIRECT, partial(asking, direct, turn, count)),
+    ]
+    return targets, len(client.get(name) or b"")
 
 
 def measure_updates(origin: Origin, store: Redis, rounds: int, count: int, say: Say) -> Result:
@@ -220,7 +235,8 @@ def _sheet(title: str, targets: list[Latencies], base: Latencies) -> Sheet:
     rows = []
     for target in targets:
         p50, p99 = target.at(0.5), target.at(0.99)
-        over = "" if target is base else times(p50.over(base.at(0.5)))
-        rows.append((target.title, number(p50.median), number(p99.median), over))
-    columns = ("", "p50 µs", "p99 µs", f"p50 over {base.title}")
+        ratios = [times(p50.over(base.at(0.5))), times(p99.over(base.at(0.99)))]
+        over = ["", ""] if target is base else ratios
+        rows.append((target.title, number(p50.median), number(p99.median), *over))
+    columns = ("", "p50 µs", "p99 µs", f"p50 over {base.title}", "p99")
     return Sheet(title, columns, tuple(rows), f"medians of {len(base.rounds)} rounds in turn")

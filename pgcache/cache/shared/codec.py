@@ -41,6 +41,7 @@ _FIXED: Final = struct.Struct(">4sBBIH")
 _SIZE: Final = struct.Struct(">I")
 _CHECK: Final = 16
 _BODY: Final = struct.Struct(">dIIII")  # cost, then lengths of key, description, rows, note
+_NONE: Final = int(Method.NONE)
 _NO_TIMES: Final = b"0" * 26
 
 
@@ -131,7 +132,7 @@ def read_times(value: bytes) -> tuple[int, int]:
 
 
 def _expand(method: int, packed: bytes, size: int, tally: Tally | None) -> bytes:
-    if method == Method.NONE.value and len(packed) == size:
+    if method == _NONE and len(packed) == size:
         return packed
     started = perf_counter()
     try:
