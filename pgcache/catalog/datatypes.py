@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from pgcache.catalog.builtins import names
+from pgcache.catalog.builtins import TIME_OID, TIMETZ_OID, names
 from pgcache.catalog.functions import CATALOG, Functions, unsafe
 from pgcache.catalog.nodetree import TreeFacts, parse_tree
 from pgcache.catalog.rows import FIRST_USER_OID, RelationRow, Rows, TypeRow
@@ -23,6 +23,9 @@ _UNSAFE_BUILTINS: Final = names(
     regconfig regdictionary regdatabase aclitem xid cid pg_node_tree pg_ddl_command
     """
 )
+# date, time, timestamp, timestamptz, timetz: their input functions know 'now', 'today' and what a
+# zone's name means today.
+_DATED: Final = frozenset({1082, 1083, 1114, 1184, 1266})
 # Names that only the grammar knows.
 _GRAMMAR_TYPES: Final = names(
     """
@@ -47,7 +50,7 @@ _GRAMMAR_TYPES: Final = names(
 class DataTypes:
     """The types of a database, judged."""
 
-    __slots__ = ("_acting", "_by_name", "_unsafe", "_writing")
+    __slots__ = ("_acting", "_by_name", "_dated", "_of_day", "_unsafe", "_writing", "_zoned")
 
     def __init__(self, rows: Rows, functions: Functions) -> None:
         self._by_name: dict[str, list[TypeRow]] = defaultdict(list)
@@ -56,6 +59,10 @@ class DataTypes:
         users = _users(rows)
         domains = [(row.type, row.is_default, parse_tree(row.tree)) for row in rows.domains]
         checks = [(oid, facts) for oid, is_default, facts in domains if not is_default]
+        # Types whose input may read the clock; those made of times of day; of timetz.
+        self._dated = _spread(set(_DATED), users)
+        self._of_day = _spread({TIME_OID, TIMETZ_OID}, users)
+        self._zoned = _spread({TIMETZ_OID}, users)
         self._unsafe = _spread(_find_unsafe(rows, functions, checks), users)
         # For each type made of a domain whose constraint or default calls functions that may
         # write, or that such a function casts to: them.
@@ -94,6 +101,22 @@ class DataTypes:
     def any_unsafe(self, oids: Iterable[int]) -> bool:
         """Whether one of the types is unsafe."""
         return not self._unsafe.isdisjoint(oids)
+
+    def any_dated(self, oids: Iterable[int]) -> bool:
+        """Whether reading a text as one of the types may depend on the time."""
+        return not self._dated.isdisjoint(oids)
+
+    def any_of_day(self, oids: Iterable[int]) -> bool:
+        """Whether one of the types holds times of day, which AT TIME ZONE moves by today's date."""
+        return not self._of_day.isdisjoint(oids)
+
+    def any_zoned(self, oids: Iterable[int]) -> bool:
+        """Whether one of the types holds timetz, which times of day are made by today's date."""
+        return not self._zoned.isdisjoint(oids)
+
+    def may_be(self, name: Name, path: tuple[str, ...]) -> list[int]:
+        """The types that a name as written may mean."""
+        return [row.oid for row in self._candidates(name, path)]
 
     def writing(self, oids: Iterable[int]) -> set[int]:
         """The functions that may write and that making or comparing values of the types calls."""
@@ -146,7 +169,7 @@ def _find_unsafe(
         if unsafe(functions.by_oid(support.function)):
             found.add(support.type)
     for oid, facts in domains:
-        if unsafe(functions.judge_tree(facts)) or facts.relations:
+        if unsafe(functions.judge_tree(facts)) or facts.relations or facts.made & _DATED:
             found.add(oid)
     return found
 

@@ -81,7 +81,7 @@ class Functions:
         self._verdicts: dict[int, FunctionVerdict] = {}
         self._filled: dict[int, FunctionVerdict] = {}  # the same with default arguments left out
         for row in self._rows.values():
-            if row.name != "age" or row.args != (builtins.XID_OID,):
+            if not _is_left_out(row):
                 self._by_name[row.name].append(row)
             if row.schema == CATALOG and row.oid < FIRST_USER_OID:
                 verdict = builtins.judge_builtin(row.name, row.volatility, row.args)
@@ -180,6 +180,15 @@ class Functions:
             and not any(verdict.may_write or verdict.may_set for verdict in verdicts)
         )
 
+    def is_own(self, name: Name, path: tuple[str, ...]) -> bool:
+        """Whether nobody but PostgreSQL has a function that may be meant by ``name``."""
+        return all(row.oid < FIRST_USER_OID for row in self.candidates(name, path, -1))
+
+    def takes_row(self, ident: str) -> bool:
+        """Whether ``x.ident`` may be a call of a user's function, whatever columns x has (C-14)."""
+        rows = self._by_name.get(ident, ())
+        return any(row.oid >= FIRST_USER_OID and _takes_row(row) for row in rows)
+
     def candidates(self, name: Name, path: tuple[str, ...], nargs: int) -> list[FunctionRow]:
         """Every overload that a call may mean; nargs -1 is any number of arguments."""
         rows = self._by_name.get(name.name, ())
@@ -230,7 +239,8 @@ class Functions:
                 return FunctionVerdict(refusal=Refusal(Reason.UNKNOWN_RELATION, display))
             return FunctionVerdict(tags=tags) if tags else builtins.SAFE
         if row.volatility == "i":
-            return builtins.SAFE
+            # A time given to it is made a timetz, which takes today's date.
+            return builtins.CLOCK if builtins.TIMETZ_OID in row.args else builtins.SAFE
         same = self._internal.get(row.source) if row.source else None
         if same is not None and same.refusal is None:
             return same  # CREATE FUNCTION … LANGUAGE internal, as citext does
@@ -247,6 +257,15 @@ def _judge_setting(literal: str | None) -> FunctionVerdict:
         refusal = Refusal(Reason.SESSION_FUNCTION, builtins.CURRENT_SETTING)
         return FunctionVerdict(refusal=refusal)
     return FunctionVerdict(settings=frozenset({literal.lower()}))
+
+
+def _is_left_out(row: FunctionRow) -> bool:
+    """Whether no call by name means this overload; ``builtins`` says what looks for it instead."""
+    if row.oid >= FIRST_USER_OID:
+        return False
+    if row.name == "timezone":
+        return builtins.TIMETZ_OID in row.args
+    return row.name == "age" and row.args == (builtins.XID_OID,)
 
 
 def _accepts(row: FunctionRow, nargs: int) -> bool:

@@ -41,6 +41,11 @@ _FUNCTION = re.compile(r"\w*(?:funcid|fnoid|Func)|tsmhandler")
 _OPERATOR = re.compile(r"opnos?|eqop|sortop|\w*neop")
 _RELATION = re.compile(r"relid")
 _TYPE = re.compile(r"\w*[tT]ypes?|\w*typeid|typeId|\w*typid")
+# CoerceViaIO alone has these two fields in a row; json_to_record and kin have their columns' types
+# in the range table. Other nodes that read text as some type are rare: all their types count.
+_MADE = re.compile(r" :resulttype (\d+) :resultcollid ")
+_MADE_COLUMNS = re.compile(r" :funccoltypes \(o ([\d ]+)\)")
+_MAKERS = re.compile(r"\{(?:JSONEXPR|TABLEFUNC) ")
 _VALUE_FUNCTION = re.compile(r"\{SQLVALUEFUNCTION :op (\d+)")
 _SYSTEM_COLUMN = re.compile(r" :varattno -[1-5]\b")  # ctid xmin cmin xmax cmax, not tableoid
 _SETTING_CALL = re.compile(
@@ -65,6 +70,7 @@ class TreeFacts:
     relations: frozenset[int] = frozenset()
     types: frozenset[int] = frozenset()
     settings: frozenset[str] = frozenset()
+    made: frozenset[int] = frozenset()  # types that text may be read as
     clock: bool = False
     problem: str = ""
 
@@ -85,9 +91,17 @@ def parse_tree(text: str) -> TreeFacts:
         relations=_numbers(_RELATION, fields),
         types=_numbers(_TYPE, fields),
         settings=settings,
+        made=_find_made(text, fields),
         clock=bool(ops & _CLOCK_OPS),
         problem=_find_problem(text, ops) or unread,
     )
+
+
+def _find_made(text: str, fields: dict[str, set[int]]) -> frozenset[int]:
+    if _MAKERS.search(text):
+        return _numbers(_TYPE, fields)
+    columns = " ".join(_MADE_COLUMNS.findall(text)).split()
+    return frozenset(map(int, (*_MADE.findall(text), *columns)))
 
 
 def _find_problem(text: str, value_functions: frozenset[int]) -> str:

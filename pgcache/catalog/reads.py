@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from pgcache.catalog.builtins import CLOCK
 from pgcache.catalog.datatypes import DataTypes
 from pgcache.catalog.definitions import Definitions
 from pgcache.catalog.functions import Functions, merge
@@ -92,9 +93,15 @@ class Reads:
         """Whether reading the relation's columns may change data (see ``DataTypes``)."""
         return self._types.any_acting(self._row_types.get(relation.oid, ()))
 
+    def clock(self, relation: Relation) -> bool:
+        """Whether a time of day may be compared with one of its columns by today's offset."""
+        return self._types.any_zoned(self._row_types.get(relation.oid, ()))
+
     def judge(self, relation: Relation, reason: Reason, facts: TreeFacts) -> FunctionVerdict:
         """The verdict on an expression, its refusal told in terms of the relation."""
         verdict = self._functions.judge_tree(facts)
+        if self._types.any_dated(facts.made):
+            verdict = merge([verdict, CLOCK])
         refusal = verdict.refusal
         if refusal is not None:
             words = refusal.detail if facts.problem else f"calls {refusal.detail}"
@@ -131,6 +138,8 @@ class _Walk:
             self._refuse(self._reads.refuse(relation))
             if self._reads.acts(relation):
                 self._verdicts.append(FunctionVerdict(may_write=True, may_set=True))
+            if self._reads.clock(relation):
+                self._verdicts.append(CLOCK)
             for reason, facts in self._reads.definitions.read_by(relation):
                 self._verdicts.append(self._reads.judge(relation, reason, facts))
                 for inner in sorted(facts.relations):

@@ -15,10 +15,7 @@ FIRST_USER_OID: Final = 16384
 
 
 class RelationRow(NamedTuple):
-    """One row of pg_class; ``columns`` and ``types`` are parallel, empty for system relations.
-
-    Nobody asks for the names: they are here so that another column is another definition.
-    """
+    """One row of pg_class; ``columns`` and ``types`` are parallel, empty for system relations."""
 
     oid: int
     schema: str

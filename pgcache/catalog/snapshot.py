@@ -7,13 +7,15 @@ Counterpart: ``loader.py`` fills ``Rows``. The parts: ``resolve`` (names), ``fun
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from pgcache.catalog.builtins import CLOCK
 from pgcache.catalog.datatypes import DataTypes
 from pgcache.catalog.definitions import Definitions, expand
 from pgcache.catalog.functions import Functions, merge, unknown_function, unsafe
+from pgcache.catalog.hidden_clock import HiddenClock
 from pgcache.catalog.model import (
     EVERYTHING,
     FunctionVerdict,
@@ -24,11 +26,11 @@ from pgcache.catalog.model import (
 )
 from pgcache.catalog.reads import Reads
 from pgcache.catalog.resolve import Families, Resolver
-from pgcache.catalog.rows import Rows
+from pgcache.catalog.rows import FIRST_USER_OID, Rows
 from pgcache.catalog.spelling import Spelling
 from pgcache.catalog.writes import Writes
 from pgcache.errors.reasons import Reason, Refusal
-from pgcache.sql.model import Name
+from pgcache.sql.model import TIME_CALLS, Name, Read
 
 __all__ = ["EVERYTHING", "Snapshot", "build_snapshot"]
 
@@ -47,6 +49,7 @@ class Snapshot:
     __slots__ = (
         "_functions",
         "_functions_digest",
+        "_hidden_clock",
         "_reads",
         "_resolver",
         "_spelling",
@@ -100,6 +103,7 @@ class Snapshot:
         self.setting_names = definitions.settings | functions.settings
         self._types = types = DataTypes(rows, functions)
         self.has_writing_types = types.any_writing
+        self._hidden_clock = HiddenClock(rows.relations, functions, types)
         self._reads = Reads(rows, resolver, families, definitions, functions, types)
         self._writes = Writes(
             rows, resolver, families, definitions, functions, types, tables, reads=self._reads
@@ -172,6 +176,10 @@ class Snapshot:
         """All that a write to the relations may change; ``cascade`` is TRUNCATE … CASCADE."""
         return self._writes.closure(relations, cascade=cascade)
 
+    def hides_clock(self, read: Read, relations: Sequence[Relation], path: tuple[str, ...]) -> bool:
+        """Whether a query over these relations may depend on the time where nothing says so."""
+        return self._hidden_clock.is_in(read, relations, path)
+
     def function(
         self, name: Name, path: tuple[str, ...], nargs: int, literal: str | None
     ) -> FunctionVerdict:
@@ -182,6 +190,12 @@ class Snapshot:
         if nargs in (-1, 1) and self._types.is_known(name, path):
             # type(x) may be a cast, even where some function has that name.
             cast = FunctionVerdict()
+            if self._types.any_dated(
+                oid
+                for oid in self._types.may_be(name, path)
+                if oid >= FIRST_USER_OID or name.name not in TIME_CALLS
+            ):
+                cast = CLOCK
             if self._types.is_unsafe(name, path):
                 cast = FunctionVerdict(
                     refusal=Refusal(Reason.USER_TYPE, name.name),
@@ -212,7 +226,8 @@ class Snapshot:
 
     def any_unsafe_types(self, oids: Iterable[int]) -> bool:
         """Whether a parameter of one of these types, declared by Parse, may be unsafe."""
-        return self._types.any_unsafe(oids)
+        oids = tuple(oids)
+        return self._types.any_unsafe(oids) or self._types.any_zoned(oids)
 
     def unsafe_type(self, name: Name, path: tuple[str, ...]) -> bool:
         """Whether a cast to the type as written may be unsafe; unknown names are."""

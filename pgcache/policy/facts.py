@@ -38,7 +38,7 @@ class ReadFacts:
     ``functions`` is what each of its calls may mean, ``attributes`` are the identifiers behind a
     dot that may be calls (C-14): whose column the dot means, a subquery's for instance, is not
     known; ``by_attribute`` is what they might do. ``operator_settings`` are those that its
-    operators depend on.
+    operators depend on. ``hidden_clock``: a cast or a time zone in it may read the clock.
     """
 
     read: Read
@@ -53,12 +53,13 @@ class ReadFacts:
     writing_types: tuple[str, ...] = ()
     operator_settings: frozenset[str] = frozenset()
     by_attribute: FunctionVerdict = SAFE
+    hidden_clock: bool = False
 
     @property
     def clock(self) -> bool:
         """Whether the result depends on the time."""
         calls = any(verdict.clock for verdict in self.functions)
-        return self.read.clock or self.closure.clock or calls
+        return self.read.clock or self.hidden_clock or self.closure.clock or calls
 
     @property
     def tags(self) -> frozenset[int]:
@@ -91,6 +92,7 @@ def build_facts(read: Read, view: View, snapshot: Snapshot) -> ReadFacts:
         writing_types=tuple(
             display_name(name) for name in read.types if snapshot.writing_type(name, path)
         ),
+        hidden_clock=snapshot.hides_clock(read, relations, path),
         by_attribute=merge(map(snapshot.attribute_function, read.dotted)),
         operator_settings=frozenset().union(
             *(

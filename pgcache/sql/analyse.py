@@ -9,12 +9,13 @@ Counterpart: PostgreSQL's ``gram.y`` and ``parse_clause.c``. Must not know: the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pgcache.errors.reasons import Reason, Refusal
 from pgcache.sql.lexer import Token, TokenKind
-from pgcache.sql.model import FunctionRef, Name, Read, RelationRef
+from pgcache.sql.model import Cast, FunctionRef, Name, Read, RelationRef
+from pgcache.sql.operands import define
 from pgcache.sql.relations import find_relations
 from pgcache.sql.scan import draw_sketch
 from pgcache.sql.sketch import Sketch
@@ -70,12 +71,23 @@ def _without_semicolons(tokens: Sequence[Token]) -> Sequence[Token]:
     return tokens[:end]
 
 
+def _define(sketch: Sketch) -> Iterable[Cast]:
+    for name, place in sketch.labels:
+        if place < 0:
+            yield Cast(Name(name), opaque=True)
+        else:
+            yield define(name, sketch.tokens, place)
+
+
 def _build(sketch: Sketch, relations: tuple[RelationRef, ...], refusal: Refusal | None) -> Read:
     return Read(
         relations=tuple(dict.fromkeys(relations)),
         functions=tuple(dict.fromkeys(sketch.functions)),
         operators=frozenset(sketch.operators),
         types=tuple(dict.fromkeys(sketch.types)),
+        casts=tuple(dict.fromkeys(sketch.casts)),
+        labels=tuple(dict.fromkeys(_define(sketch))) if sketch.casts else (),
+        zoned=sketch.zoned,
         dotted=frozenset(sketch.dotted),
         clock=sketch.clock,
         magic_literals=sketch.magic,

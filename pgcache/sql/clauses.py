@@ -158,7 +158,7 @@ def _on_as(s: Sketch, _word: str) -> None:
     opener = s.frame.opener
     if opener in ("cast", "xmlserialize"):
         s.position += 1
-        read_cast_type(s)
+        read_cast_type(s, s.frame.start + 1, s.position - 1)
     elif s.frame.call >= 0:
         s.skip(2)  # a label, in XMLFOREST(a AS b)
     elif s.clause == "from" and s.at(1).value == "(":
@@ -227,7 +227,7 @@ def _on_using(s: Sketch, _word: str) -> None:
         s.frame.clause = "from"
         s.keyword("USING")
         s.write('( "x" )', ended=True)
-        if not skip_column_list(s, s.position):
+        if not skip_column_list(s, s.position, labels=False):
             s.is_dubious()
         if s.word() == "as" and s.at(1).kind in NAMES:
             s.skip(2, ended=True)

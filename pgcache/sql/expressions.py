@@ -189,9 +189,11 @@ def _on_collation(s: Sketch, _word: str) -> None:
 
 def _on_at(s: Sketch, _word: str) -> None:
     if s.ended and s.word(1) == "time" and s.word(2) == "zone":
+        s.zoned = True
         s.position += 2
         _on_and(s, "")
     elif s.ended and s.word(1) == "local":
+        s.zoned = True
         s.skip(2)
     else:
         read_name(s)
@@ -335,7 +337,7 @@ def _on_variadic(s: Sketch, _word: str) -> None:
 def _on_returning(s: Sketch, _word: str) -> None:
     if s.frame.opener.startswith("json"):
         s.skip()
-        read_cast_type(s)
+        read_cast_type(s, s.position, s.position)
     else:
         s.frame.clause = "returning"
         s.skip(ended=False)

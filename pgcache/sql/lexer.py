@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = [
     "ESCAPED_BODY",
+    "LITERALS",
+    "NAMES",
     "NEXT_LINE",
     "PLAIN_BODY",
     "Token",
@@ -53,6 +55,19 @@ class TokenKind(IntEnum):
     UNICODE_QUOTED = 14  # U&"…"
     ERROR = 15  # an unterminated literal or comment, to the end of the text
     OTHER = 17  # a character that PostgreSQL's scanner does not know
+
+
+NAMES: Final = frozenset({TokenKind.WORD, TokenKind.QUOTED, TokenKind.UNICODE_QUOTED})
+LITERALS: Final = frozenset(
+    {
+        TokenKind.STRING,
+        TokenKind.ESCAPE,
+        TokenKind.DOLLAR,
+        TokenKind.BITS,
+        TokenKind.NATIONAL,
+        TokenKind.UNICODE,
+    }
+)
 
 
 class Token(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from pgcache.errors.reasons import Refusal
 
@@ -84,6 +85,33 @@ class FunctionRef:
     literal: str | None = None
 
 
+TIME_CALLS: Final = frozenset(
+    {
+        *("date", "time", "timetz", "timestamp", "timestamptz", "daterange", "tsrange"),
+        *("tstzrange", "datemultirange", "tsmultirange", "tstzmultirange"),
+    }
+)
+"""Functions that are casts by another spelling where they are given one argument."""
+
+ANY_LABEL: Final = "*"
+"""Among the labels of a query: some of its columns have names that the text does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A cast as written, or a label, and what it is given, as far as the text tells.
+
+    ``columns`` are those whose values may reach it (``name`` with what qualifies it). That holds
+    only if each of ``own`` is PostgreSQL's own function or type. ``opaque``: it may be given
+    something else.
+    """
+
+    type: Name
+    columns: tuple[Name, ...] = ()
+    own: tuple[Name, ...] = ()
+    opaque: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """What a SELECT-like statement reads and calls, before any name is resolved.
@@ -97,6 +125,9 @@ class Read:
     functions: tuple[FunctionRef, ...] = ()
     operators: frozenset[str] = frozenset()
     types: tuple[Name, ...] = ()  # names of types in casts and typed literals
+    casts: tuple[Cast, ...] = ()  # those whose type is not known to have nothing to do with time
+    labels: tuple[Cast, ...] = ()  # names that columns need not have from tables, and what they are
+    zoned: bool = False  # AT TIME ZONE, timezone()
     dotted: frozenset[str] = frozenset()  # identifiers after a dot: columns, or calls (C-14)
     clock: bool = False  # CURRENT_DATE and kin, magic date/time literals
     magic_literals: bool = False  # 'now' 'today' 'tomorrow' 'yesterday' in some literal (C-13)

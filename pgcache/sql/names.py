@@ -13,13 +13,16 @@ from pgcache.sql.keywords import KEYWORDS, RESERVED
 from pgcache.sql.lexer import TokenKind
 from pgcache.sql.literals import identifier, string_value
 from pgcache.sql.magic import is_magic_text
-from pgcache.sql.model import Name, RelationRef
+from pgcache.sql.model import Cast, Name, RelationRef
+from pgcache.sql.operands import describe
 from pgcache.sql.sketch import LITERALS, NAMES, Sketch
-from pgcache.sql.typenames import read_interval_fields, read_type
+from pgcache.sql.typenames import BUILT_IN, TypeUse, grammar_type, read_interval_fields, read_type
 
 __all__ = ["read_cast_type", "read_literal", "read_name", "read_type_word", "skip_column_list"]
 
 _WITH: Final = ("with", "recursive")
+# The commonest of the casts that have nothing to do with time, as the grammar spells them.
+_TIMELESS: Final = frozenset(Name(word, "pg_catalog") for word in BUILT_IN - {"time", "timestamp"})
 # tableoid is not among them: only DDL moves a row from one table to another without a write.
 _SYSTEM_COLUMNS: Final = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax"})
 
@@ -52,6 +55,7 @@ def read_name(s: Sketch) -> None:
         _read_before_parenthesis(s, parts, end)
     elif after.kind in LITERALS and not s.ended:
         s.types.append(_name(parts))
+        s.casts.append(Cast(_name(parts)))
         s.position = end
         read_literal(s)
     elif s.clause == "from" and not s.ended and s.before != "as":
@@ -68,6 +72,7 @@ def read_type_word(s: Sketch, word: str) -> None:
     is_literal = 0 < use.end < len(s.tokens) and s.tokens[use.end].kind in LITERALS
     if is_literal and not s.ended:
         s.types += [] if use.name is None else [use.name]
+        _note_cast(s, s.position, use)
         s.position = use.end
         read_literal(s)
         if word == "interval":
@@ -78,8 +83,11 @@ def read_type_word(s: Sketch, word: str) -> None:
     read_name(s)
 
 
-def read_cast_type(s: Sketch) -> None:
-    """Read the type name at the position; the skeleton goes without casts."""
+def read_cast_type(s: Sketch, start: int, end: int) -> None:
+    """Read the type name at the position; the skeleton goes without casts.
+
+    What is cast stands between ``start`` and ``end``; where these are the same, it is not known.
+    """
     use = read_type(s.tokens, s.position)
     if not use.end:
         s.is_dubious()
@@ -87,8 +95,20 @@ def read_cast_type(s: Sketch) -> None:
         return
     if use.name is not None:
         s.types.append(use.name)
+    _note_cast(s, s.position, use, start, end)
     s.position = use.end
     s.ended = True
+
+
+def _note_cast(s: Sketch, at: int, use: TypeUse, start: int = -1, end: int = -1) -> None:
+    """Note a cast to the type at ``at``, of a literal where no ``start`` is given."""
+    target = use.name or grammar_type(s.tokens, at)
+    if target is None or target in _TIMELESS:
+        return
+    if start == end:
+        s.casts.append(Cast(target, opaque=start >= 0))
+    else:
+        s.casts.append(describe(target, s.tokens, start, end))
 
 
 def _read_chain(s: Sketch) -> tuple[list[str], int, bool]:
@@ -121,6 +141,7 @@ def _read_before_parenthesis(s: Sketch, parts: list[str], end: int) -> None:
     is_with = s.clause == "with" and (s.before in _WITH or s.at(-1).value == ",")
     is_alias = is_with or (s.clause == "from" and _is_alias(s))
     if is_alias and skip_column_list(s, end):
+        s.labels.append((parts[-1], -1))
         s.write_name(parts)
         return
     if len(parts) > 3:
@@ -142,28 +163,36 @@ def _is_alias(s: Sketch) -> bool:
     return s.ended and (is_qualified or not is_keyword)
 
 
-def skip_column_list(s: Sketch, start: int) -> bool:
+def skip_column_list(s: Sketch, start: int, *, labels: bool = True) -> bool:
     """Go past ``(a, b)``, or ``(a int, b numeric(10, 2))``, which begins at ``start``.
 
-    Anything else there (a query, arguments) is left alone, and the answer is no.
+    Anything else there (a query, arguments) is left alone, and the answer is no. ``labels``: the
+    names are new ones.
     """
     tokens = s.tokens
     types: list[Name] = []
+    casts: list[Cast] = []
+    names: list[str] = []
     position = start
     while position + 2 < len(tokens) and tokens[position].value in ("(", ","):
         column = tokens[position + 1]
         if column.kind not in NAMES or (column.kind is TokenKind.WORD and column.value in RESERVED):
             return False
+        names.append(identifier(column) or "")
         position += 2
         if tokens[position].value not in (",", ")"):
             use = read_type(tokens, position)
             if not use.end or use.end >= len(tokens):
                 return False
             types += [] if use.name is None else [use.name]
+            target = use.name or grammar_type(tokens, position)
+            casts += [] if target is None else [Cast(target, opaque=True)]
             position = use.end
     if position >= len(tokens) or tokens[position].value != ")":
         return False
     s.types += types
+    s.casts += casts
+    s.labels += [(name, -1) for name in names] if labels else []
     s.position = position + 1
     s.ended = True
     return True
@@ -174,6 +203,11 @@ def _read_column(s: Sketch, parts: list[str], end: int) -> None:
     if not is_label and parts[-1] in _SYSTEM_COLUMNS:
         s.refuse(Reason.SYSTEM_COLUMN, parts[-1])
     s.dotted.update(parts[1:])
+    is_output = s.clause == "select" and len(s.frames) == 1  # which no expression can name
+    if s.clause == "with":
+        s.labels.append((parts[-1], -1))
+    elif (is_label or s.ended) and not is_output:
+        s.labels.append((parts[-1], s.position))
     s.position = end
     if s.ended and not is_label:
         s.out.append("as")

@@ -15,6 +15,7 @@ from pgcache.sql.expressions import EXPRESSIONS
 from pgcache.sql.keywords import COLUMN_NAMES, RESERVED, TYPE_OR_FUNCTION_NAMES
 from pgcache.sql.lexer import Token, TokenKind
 from pgcache.sql.literals import identifier
+from pgcache.sql.model import ANY_LABEL
 from pgcache.sql.names import (
     read_cast_type,
     read_literal,
@@ -22,6 +23,7 @@ from pgcache.sql.names import (
     read_type_word,
     skip_column_list,
 )
+from pgcache.sql.operands import operand_start
 from pgcache.sql.sketch import CALL, LITERALS, NAMES, Sketch
 
 __all__ = ["draw_sketch"]
@@ -129,14 +131,17 @@ def _on_dot(s: Sketch, _text: str) -> None:
         s.is_dubious()
     elif field.kind in NAMES:
         s.dotted.add(identifier(field) or "")
+    else:
+        s.labels.append((ANY_LABEL, -1))
     if s.at(2).value == "(" or not s.ended:
         s.is_dubious()
     s.skip(2, ended=True)
 
 
 def _on_cast(s: Sketch, _text: str) -> None:
+    end = s.position
     s.position += 1
-    read_cast_type(s)
+    read_cast_type(s, operand_start(s.tokens, end), end)
 
 
 def _on_colon(s: Sketch, _text: str) -> None:

@@ -17,25 +17,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from pgcache.errors.reasons import Reason, Refusal
-from pgcache.sql.lexer import Token, TokenKind
-from pgcache.sql.model import FunctionRef, Name, RelationRef
+from pgcache.sql.lexer import LITERALS, NAMES, Token, TokenKind
+from pgcache.sql.model import TIME_CALLS, Cast, FunctionRef, Name, RelationRef
+from pgcache.sql.operands import describe
 
 __all__ = ["CALL", "LITERALS", "MAX_DEPTH", "NAMES", "Frame", "Sketch"]
 
 MAX_DEPTH: Final = 100  # of parentheses; the parser behind us recurses
 CALL: Final = '"f"'
 
-NAMES: Final = frozenset({TokenKind.WORD, TokenKind.QUOTED, TokenKind.UNICODE_QUOTED})
-LITERALS: Final = frozenset(
-    {
-        TokenKind.STRING,
-        TokenKind.ESCAPE,
-        TokenKind.DOLLAR,
-        TokenKind.BITS,
-        TokenKind.NATIONAL,
-        TokenKind.UNICODE,
-    }
-)
 _END: Final = Token(TokenKind.PUNCT, "", 0, 0)
 
 
@@ -64,12 +54,14 @@ class Sketch:
 
     __slots__ = (
         "before",
+        "casts",
         "clock",
         "dotted",
         "ended",
         "frames",
         "functions",
         "identity",
+        "labels",
         "magic",
         "operators",
         "out",
@@ -78,6 +70,7 @@ class Sketch:
         "relations",
         "tokens",
         "types",
+        "zoned",
     )
 
     def __init__(self, tokens: Sequence[Token]) -> None:
@@ -91,9 +84,12 @@ class Sketch:
         self.functions: list[FunctionRef] = []
         self.relations: list[RelationRef] = []
         self.types: list[Name] = []
+        self.casts: list[Cast] = []
+        self.labels: list[tuple[str, int]] = []  # with their places; -1 where none tells
         self.operators = {"=", "<>", "<", "<=", ">", ">="}  # IN, BETWEEN, ORDER BY … use them
         self.dotted: set[str] = set()
         self.clock = False
+        self.zoned = False  # AT TIME ZONE
         self.magic = False
         self.identity = False
         self.refusal: Refusal | None = None
@@ -214,4 +210,9 @@ class Sketch:
         if frame.countless or is_ordered_set:
             count = -1
         name = self.functions[frame.call].name
+        if name.name == "timezone":
+            self.zoned = True
+        elif name.name in TIME_CALLS and count in (-1, 1):
+            operand = describe(name, self.tokens, frame.start + 1, self.position)
+            self.casts.append(operand)
         self.functions[frame.call] = FunctionRef(name, count, frame.literal)

@@ -13,7 +13,14 @@ from pgcache.sql.lexer import Token, TokenKind
 from pgcache.sql.literals import identifier
 from pgcache.sql.model import Name
 
-__all__ = ["BUILT_IN", "INTERVAL_FIELDS", "TypeUse", "read_interval_fields", "read_type"]
+__all__ = [
+    "BUILT_IN",
+    "INTERVAL_FIELDS",
+    "TypeUse",
+    "grammar_type",
+    "read_interval_fields",
+    "read_type",
+]
 
 BUILT_IN: Final = frozenset(
     {
@@ -63,6 +70,20 @@ def read_type(tokens: Sequence[Token], start: int) -> TypeUse:
     name = Name(parts[2], parts[1] or None, parts[0] or None)
     end = _skip_modifiers(tokens, position)
     return TypeUse(name, _skip_bounds(tokens, end)) if end else _NO_TYPE
+
+
+def grammar_type(tokens: Sequence[Token], start: int) -> Name | None:
+    """The type that the grammar's own words at ``start`` stand for; None for any other name."""
+    word = _word(tokens, start)
+    if word == "setof":
+        return grammar_type(tokens, start + 1)
+    if word not in BUILT_IN:
+        return None
+    if word in ("time", "timestamp"):
+        after = _skip_modifiers(tokens, start + 1) or start + 1
+        is_zoned = _word(tokens, after) == "with" and _word(tokens, after + 1) == "time"
+        return Name(word + ("tz" if is_zoned else ""), "pg_catalog")
+    return Name(word, "pg_catalog")
 
 
 def read_interval_fields(tokens: Sequence[Token], start: int) -> int:

@@ -138,7 +138,7 @@ async def test_aggregates_are_as_safe_as_their_parts(schema: Schema) -> None:
 EVERYDAY = [
     *("count", "sum", "percentile_cont", "string_agg", "row_number", "grouping"),
     *("coalesce", "greatest", "extract", "date_trunc", "to_char", "generate_series"),
-    *("jsonb_path_query_tz", "json_table"),
+    *("jsonb_path_query", "json_table", "jsonb_to_recordset"),
 ]
 
 
@@ -147,7 +147,18 @@ async def test_everyday_functions_are_safe(schema: Schema, call: str) -> None:
     assert ask(schema, call) == FunctionVerdict()
 
 
-@pytest.mark.parametrize("call", ["now", "age", "current_timestamp", "localtime"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "now",
+        "age",
+        "jsonb_path_query_tz",
+        "jsonb_populate_record",
+        "timetz",
+        "current_timestamp",
+        "localtime",
+    ],
+)
 async def test_C13_clock_functions(schema: Schema, call: str) -> None:
     assert ask(schema, call) == FunctionVerdict(clock=True)
 

@@ -43,6 +43,9 @@ create table sales.orders (id int primary key, region text, total numeric);
 create table "Mixed Case" ("Id" int, "order" text);
 create table events (id int, at timestamptz, kind text, data jsonb);
 
+create table shifts (id int, begins time);
+create table closings (id int, at timetz);
+
 -- partitions and inheritance
 create table measurements (at date not null, city text, peak int) partition by range (at);
 create table measurements_2023 partition of measurements
@@ -60,6 +63,7 @@ create view revenue as
     from paid_orders o join customers c on c.id = o.customer_id
     group by c.region_id;
 create view recent_orders as select * from orders where created_at > now() - interval '1 day';
+create view dated_notes as select note::date as d from orders;
 create view lucky_orders as select * from orders where random() < 0.5;
 create view locked_orders as select * from orders for update;
 create view sampled_orders as select * from orders tablesample system (10);

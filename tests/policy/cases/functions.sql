@@ -128,6 +128,94 @@ select * from orders where created_at between 'epoch' and 'infinity'
 -- cached: public.orders
 select * from orders where note in ('know', 'nowhere', 'todays', 'unknown')
 
+-- C-13: text that a column holds may say 'now'
+-- cached: public.orders, clock
+select note::date from orders
+
+-- C-13: the same as CAST, as a call, in an array, a range
+-- cached: public.orders, clock
+select cast(upper(note) as timestamptz), date(note), string_to_array(note, ',')::time[], note::tstzrange from orders
+
+-- C-13: the same from JSON
+-- cached: public.orders, clock
+select (attributes ->> 'at')::timestamp with time zone from orders
+
+-- C-13: an alias that is called as a column of another type
+-- cached: public.orders, clock
+select created_at::date from (select note as created_at from orders) o
+
+-- C-13: the same in a list of columns, and in WITH
+-- cached: public.orders, clock
+with o (created_at) as (select note from orders) select o.created_at::date from o
+
+-- C-13: WITH hides the table
+-- cached: public.orders, clock
+with orders as (select note as created_at from orders) select orders.created_at::date from orders
+
+-- C-13: a column that another table has as text
+-- cached: public.documents, public.orders, clock
+select (array[owner])[1]::date from orders, documents
+
+-- C-13: what a function of PostgreSQL's gives to FROM
+-- cached: public.metrics, public.orders, clock
+select value::timestamptz from metrics, orders, jsonb_each_text(attributes) e
+
+-- C-13: a cast of a cast to text
+-- cached: public.orders, clock
+select created_at::text::date from orders
+
+-- C-13: dates that are no text
+-- cached: public.orders
+select created_at::date, cast(o.created_at as timestamp), date(created_at), max(ends)::timestamptz, (created_at + interval '1' day)::date, date_trunc('month', created_at)::date, cast(coalesce(created_at, starts, to_timestamp(id)) as date), cast(cast(created_at as timestamp) as date), (o.created_at at time zone 'UTC')::date, starts::timestamp with time zone::date, (attributes ->> 'n')::int from orders o group by 1
+
+-- C-13: as Metabase asks, and as it asks of a saved question
+-- cached: public.orders
+select "source"."created_at" as "created_at", count(*) as "count" from (select cast("public"."orders"."created_at" as date) as "created_at", "public"."orders"."status" as "status" from "public"."orders") as "source" group by "source"."created_at"
+
+-- C-13: as Metabase asks with the report's time zone
+-- cached: public.orders
+select cast(date_trunc('month', "public"."orders"."created_at") as date) as "created_at", count(*) as "count" from "public"."orders" where "public"."orders"."created_at" >= timestamp with time zone '2024-01-01 00:00:00.000Z' group by cast(date_trunc('month', "public"."orders"."created_at") as date) order by 1
+
+-- C-13: dates out of JSON, column by column
+-- cached: public.orders, clock
+select r.at from orders, jsonb_to_recordset(attributes) as r(at timestamptz)
+
+-- C-13: dates out of JSON, as rows
+-- cached: public.orders, clock
+select jsonb_populate_record(null::events, attributes) from orders
+
+-- C-13: a path that compares times with time zones
+-- cached: public.orders, clock
+select jsonb_path_query_tz(attributes, '$.a') from orders
+
+-- C-13: a time of day gets today's offset
+-- cached: public.shifts, clock
+select begins::timetz from shifts
+
+-- C-13: the same by AT TIME ZONE
+-- cached: public.shifts, clock
+select begins at time zone 'Europe/Berlin' from shifts
+
+-- C-13: the same by the function
+-- cached: public.orders, clock
+select timezone('Europe/Berlin', created_at::time) from orders
+
+-- C-13: the same by a comparison
+-- cached: public.closings, public.shifts, clock
+select * from shifts, closings where begins = at
+
+-- C-13: a zone's name in a time of day
+-- cached: public.orders, clock
+select id, time with time zone '10:00 Europe/Berlin' from orders
+
+-- C-13: a view with any of these
+-- cached: public.orders, public.dated_notes, clock
+select * from dated_notes
+
+-- C-13: a time of day without a zone
+-- cached: public.shifts
+select begins, begins + interval '1 hour', extract(hour from begins) from shifts
+
 -- random
 -- bypass: volatile-function random
 select * from orders order by random() limit 10
