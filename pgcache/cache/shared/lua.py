@@ -117,6 +117,18 @@ local function record_of(p, member)
   end
 end
 
+-- those of a list that are not in another, with leases that end then
+local function not_listed(p, list, ends)
+  local out = ''
+  for i = 1, #list, 47 do
+    local id = string.sub(list, i, i + 15)
+    if tonumber(string.sub(list, i + 16, i + 28)) > 0 and not record_of(p, id) then
+      out = out .. id .. string.format('%013d', ends) .. string.sub(list, i + 29, i + 46)
+    end
+  end
+  return out
+end
+
 local function as_gone(p, member)
   local record = record_of(p, member)
   if not record then return p end

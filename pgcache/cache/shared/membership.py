@@ -17,8 +17,6 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-import structlog
-
 from pgcache.cache.shared.beats import Beats
 from pgcache.cache.shared.burial import bury
 from pgcache.cache.shared.cancels import Cancels
@@ -40,8 +38,6 @@ from pgcache.cache.shared.link import Health, Link, ms, new_id
 from pgcache.cache.shared.members import parse_members
 from pgcache.cache.shared.orders import Orders
 from pgcache.cache.shared.scripts import KEPT_MS, MOST_FIELDS
-
-log = structlog.get_logger("pgcache.store")
 
 _MAX_FORMER: Final = 1_000
 
@@ -74,6 +70,7 @@ class Membership:
         self.orders = Orders(link.read_order)
         self._may_be_known = False  # the store may have this id
         self._former: list[bytes] = []  # others that it may still have
+        self._seen = b""  # all members, as they were listed last
         self._joined = False
         self._era = -1
         self._settled = False  # nobody may be writing unheard
@@ -120,6 +117,7 @@ class Membership:
         if before is not None and self.id:
             self.link.background(self._leave(before, self.id))
         self._former.clear()
+        self._seen = b""
         self._task = self.link.background(self._run(keys))
 
     async def close(self) -> None:
@@ -227,6 +225,7 @@ class Membership:
                     secrets.token_bytes(16),
                     ms(times.quarantine),
                     self.lease.ask(),
+                    self._seen,
                     *self._former,
                 )
                 break
@@ -356,7 +355,8 @@ class Membership:
         """Who else is there, and whether somebody may be writing unheard."""
         now, until = int(reply[2]), int(float(reply[3]))
         self.lease.tell(now)
-        others = [m for m in parse_members(bytes(reply[1])) if m.id != self.id]
+        self._seen = bytes(reply[1])
+        others = [m for m in parse_members(self._seen) if m.id != self.id]
         for other in others:
             self.link.compare(other.configuration)
         absent = [other for other in others if other.is_absent(now)]

@@ -80,8 +80,9 @@ return {'ok', string.format('%013d', now)}
 """
 
 # KEYS: state, channel. ARGV: id, lease ms, pid, configuration, lost ('': nothing; 'u': writes went
-# unheard; 's': what was said to the last server), nonce (16), quarantine ms, deadline, the ids this
-# process had before: they are gone, and their locks stand until it has told them again
+# unheard; 's': what was said to the last server), nonce (16), quarantine ms, deadline, the members
+# that were seen last, the ids this process had before: they are gone, and their locks stand until
+# it has told them again. Who was seen is a member of a new state too: he may not have found out.
 _JOIN: Final = r"""
 if is_late(tonumber(ARGV[8]), tonumber(ARGV[7])) then return {'late'} end
 local lost = ARGV[5] ~= ''
@@ -89,7 +90,10 @@ if ARGV[5] == 's' or redis.call('EXISTS', state) == 0 then
   redis.call('HSET', state, 'q', now + ARGV[7])
 end
 local p = note_time(redis.call('HGET', state, 'p') or '', ARGV[2], ARGV[7])
-for i = 9, #ARGV do p = as_gone(p, ARGV[i]) end
+if tonumber(redis.call('HGET', state, 'q') or '0') > now then
+  p = p .. not_listed(p, ARGV[9], now + ARGV[2])
+end
+for i = 10, #ARGV do p = as_gone(p, ARGV[i]) end
 p = without(p, me) .. string.format('%s%013d%010d%s', me, now + ARGV[2], ARGV[3], ARGV[4])
 if lost then
   move('*')

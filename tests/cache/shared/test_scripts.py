@@ -40,13 +40,14 @@ class Desk:
         return int(self.run("clock", [KEYS.state], A)[1])
 
     def join(
-        self, who: bytes, *former: bytes, lease: int = LEASE, lost: str = "", late: int = 0
-    ) -> bytes:
+        self, who: bytes, *former: bytes, lease: int = LEASE, lost: str = "", late: int = 0,
+        seen: bytes = b"",
+    ) -> bytes:  # fmt: skip
         """Have somebody join; his answer."""
         deadline = self.now() + 10_000 - late
         found = self.run(
             "join", [KEYS.state, KEYS.channel], who, lease, 7, "00c0ffee", lost, who, QUARANTINE,
-            deadline, *former,
+            deadline, seen, *former,
         )  # fmt: skip
         return bytes(found[0])
 
@@ -218,6 +219,27 @@ def test_T10_a_locked_tag_is_neither_served_nor_filled(desk: Desk) -> None:
     assert desk.fetch(A, b"r2")[0] == b"miss"
     desk.run("unlock", [KEYS.state, KEYS.channel], A, A + b"-0000001", b"r1")
     assert desk.fetch(A)[1] != before
+
+
+def test_T14_who_was_seen_is_a_member_of_an_empty_state(desk: Desk) -> None:
+    """He is cut off, say, and has not found out; or he joins under another name, and says so."""
+    for who in (A, B, C):
+        desk.join(who)
+    state = (KEYS.base + b"state").decode()
+    seen: Any = desk.client.hget(state, "p")
+    desk.client.flushall()
+    d, e = b"d" * 16, b"e" * 16
+    assert desk.join(d, A, seen=seen) == b"ok"
+    assert set(desk.members()) == {A, B, C, d}
+    assert [who for who, member in desk.members().items() if member.is_gone] == [A]
+    assert desk.join(e, B, seen=seen) == b"ok"
+    assert desk.run("forget", [KEYS.state], e, B) == [b"ok"]
+    assert set(desk.members()) == {A, C, d, e}
+    desk.settle()
+    assert desk.join(B, seen=seen + b"f" * 16 + seen[16:47]) == b"ok"
+    assert b"f" * 16 not in desk.members(), "the state is not new any more"
+    desk.join(C, lease=-1)
+    assert desk.fetch(d) == [b"absent"]
 
 
 def test_T10_who_joins_anew_keeps_his_locks_until_they_are_told_again(desk: Desk) -> None:

@@ -70,7 +70,7 @@ class Server:
             self.refused += 1
             raise StoreRefused("OOM")
         if name == "join":
-            self.former = arguments[8:]
+            self.former = arguments[9:]
             return [b"ok", b"s" * 16]
         if name == "beat":
             if self.is_late:
