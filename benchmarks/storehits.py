@@ -176,7 +176,7 @@ def _start_targets(
         wire = stack.enter_context(_wire(proxy.port))
         await_hit(proxy, wire, turn)
         targets.append(Latencies(title, partial(asking, wire, turn, count)))
-    (name,) = client.scan_iter("pgcache:*:e:*")
+    (name,) = client.scan_iter("pgcache:*:e?:*")
     getter = Getter(store.port, name)
     stack.callback(getter.close)
     direct = stack.enter_context(_wire(origin.port))

@@ -29,9 +29,9 @@ from typing import Final, NamedTuple
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
 from pgcache.cache.shared.compress import CannotExpand, Method, Tally, compress, expand
-from pgcache.cache.shared.keys import FORMAT
+from pgcache.cache.shared.keys import VALUES
 
-MAGIC: Final = b"pgc" + bytes([FORMAT])
+MAGIC: Final = b"pgc" + bytes([VALUES])
 TOKEN: Final = 16  # bytes of a token
 TIMES: Final = slice(12, 38)
 HEAD: Final = 38  # bytes before the vector

@@ -1,8 +1,8 @@
 """Names in Redis: which keys belong to which database of which origin, and how tags are spelled.
 
 Every name of one database holds the same hash tag, so that a Cluster keeps them on one node and a
-script may touch them together. The name holds this format's version: other versions do not meet.
-Must not know: redis.
+script may touch them together. Names hold the number of what they are about: that of the protocol,
+and those of results that of their format. Must not know: redis.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Final
 
 from pgcache.cache.generations import Tag
 
-# Of everything that is written: names, scripts' state, values.
-FORMAT: Final = 2
+# Of what proxies have to agree on to hear each other's writes: names, the state, the channel.
+PROTOCOL: Final = 2
+# Of values. Proxies with others share everything but results.
+VALUES: Final = 2
 
 EVERYTHING: Final = b"*"
 SCHEMA: Final = b"$"
@@ -30,18 +32,18 @@ class Keys:
 
     def entry(self, digest: bytes) -> bytes:
         """Where an entry is kept."""
-        return self.base + b"e:" + digest.hex().encode()
+        return b"%be%d:%b" % (self.base, VALUES, digest.hex().encode())
 
     def lease(self, digest: bytes) -> bytes:
-        """Where the right to run a query is kept."""
-        return self.base + b"l:" + digest.hex().encode()
+        """Where the right to run a query is kept: for all who can read the result."""
+        return b"%bl%d:%b" % (self.base, VALUES, digest.hex().encode())
 
 
 def build_keys(prefix: str, *facts: object) -> Keys:
     """The names for the database that ``facts`` tell from all others (S-15)."""
     told = "\0".join(map(str, facts)).encode()
     mark = blake2b(told, digest_size=10).hexdigest()
-    base = f"{prefix}:{FORMAT}:{{{mark}}}:".encode()
+    base = f"{prefix}:{PROTOCOL}:{{{mark}}}:".encode()
     return Keys(base, base + b"state", base + b"channel")
 
 

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
+from pgcache.cache.shared.keys import VALUES
 from pgcache.cache.shared.lua import COMMON
 
 # Lengths that ``_COMMON`` takes apart.
@@ -69,6 +70,7 @@ def build_scripts(process: str) -> dict[str, Script]:
     found = {}
     for name, body in _BODIES.items():
         first = "#!lua" if name in _SPACIOUS else "#!lua flags=allow-oom"
+        body = body.replace("%VALUES%", str(VALUES))
         text = f"{first}\n-- {process} {name}\n{COMMON}\n{body}".encode()
         found[name] = Script(name, text, sha1(text, usedforsecurity=False).hexdigest().encode())
     return found
@@ -165,7 +167,7 @@ if at_hand and not string.find(wishes, 's', 1, true) then return {'same'} end
 if string.find(wishes, 'e', 1, true) then
   local v = redis.call('GET', KEYS[2])
   if v and #v > 38 and string.sub(v, 39, 38 + #wanted) == wanted
-      and string.sub(v, 1, 4) == string.char(112, 103, 99, 2)
+      and string.sub(v, 1, 4) == 'pgc' .. string.char(%VALUES%)
       and struct.unpack('>H', string.sub(v, 11, 12)) * 16 == #wanted then
     local flags, rows = string.byte(v, 5), struct.unpack('>I4', string.sub(v, 7, 10))
     local age, left = now - tonumber(string.sub(v, 13, 25)), tonumber(string.sub(v, 26, 38)) - now

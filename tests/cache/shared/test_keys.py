@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgcache.cache.shared.keys import FORMAT, build_keys, digest, spell, unspell
+from pgcache.cache.shared.keys import PROTOCOL, VALUES, build_keys, digest, spell, unspell
 
 
 def test_names_of_one_database_share_a_hash_tag() -> None:
@@ -13,7 +13,18 @@ def test_names_of_one_database_share_a_hash_tag() -> None:
     tags = {name[name.index(b"{") : name.index(b"}")] for name in names}
     assert len(tags) == 1
     assert len(set(names)) == 4
-    assert all(name.startswith(f"shop:{FORMAT}:".encode()) for name in names)
+    assert all(name.startswith(f"shop:{PROTOCOL}:".encode()) for name in names)
+
+
+def test_only_names_of_results_hold_the_number_of_their_format(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys, some = build_keys("shop", "7000"), digest(b"q")
+    before = keys.entry(some), keys.lease(some)
+    monkeypatch.setattr("pgcache.cache.shared.keys.VALUES", VALUES + 1)
+    assert build_keys("shop", "7000") == keys
+    assert keys.entry(some) != before[0]
+    assert keys.lease(some) != before[1]
 
 
 def test_another_history_has_other_names() -> None:
