@@ -213,7 +213,7 @@ def consistency() -> str:
     return "strict"
 
 
-def _options(consistency: str) -> dict[str, str]:
+def options(consistency: str) -> dict[str, str]:
     """How all proxies are configured in a run of this seed."""
     chance = random.Random(f"{SEED} options")
     secret = {"store__secret": "a secret of the tests"} if chance.random() < 0.5 else {}
@@ -239,7 +239,7 @@ def stage(shared_redis: RedisServer, start: Start, consistency: str) -> Iterator
         proxies = [
             start(
                 f"redis://{link.host}:{link.port}/0",
-                **_options(consistency) | (_LITTLE if link is links[-1] else {}),
+                **options(consistency) | (_LITTLE if link is links[-1] else {}),
             )
             for link in links
         ]
