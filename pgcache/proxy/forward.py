@@ -8,6 +8,7 @@ what the origin has not heard of (W-58).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from pgcache.catalog.model import EVERYTHING
 from pgcache.errors.reasons import Reason
@@ -44,12 +45,14 @@ Captures = dict[int, Capture]  # by the index of the Bind in its run
 class Forwarder:
     """Sends a session's runs to its origin connection; ``send`` writes to the transport."""
 
-    __slots__ = ("_send", "_shown", "_state")
+    __slots__ = ("_held", "_is_piece", "_send", "_shown", "_state")
 
     def __init__(self, state: State, send: Callable[[bytes], object]) -> None:
         self._state = state
         self._send = send
         self._shown: list[bytes] = []  # portals to be hidden behind the message being sent
+        self._is_piece = False  # what is being sent is the first piece of a message
+        self._held: list[Callable[[], None]] = []  # what its last one has to be preceded by
 
     def probe(self, sql: str, done: Callable[[Probing], None]) -> None:
         """Ask the origin something of pgcache's own; only while the state is quiet."""
@@ -130,17 +133,29 @@ class Forwarder:
             making.make_statement(state, b"", unnamed, pieces)
 
     def piece(self, message: Message) -> None:
-        """Forward the first piece of a message too large to be assembled; more is type 0."""
-        if message.kind == codes.QUERY:
-            self.query(message, None, None)
-        elif message.kind in EXTENDED:
-            self.extended(Run(message), {})
-        else:
-            self.other(message)
+        """Forward the first piece of a message too large to be assembled; more is type 0.
+
+        The origin runs nothing before the last piece is there, which may never come: until then
+        nothing is locked (T-10).
+        """
+        self._is_piece = True
+        try:
+            if message.kind == codes.QUERY:
+                self.query(message, None, None)
+            elif message.kind in EXTENDED:
+                self.extended(Run(message), {})
+            else:
+                self.other(message)
+        finally:
+            self._is_piece = False
 
     def other(self, message: Message) -> None:
         """Forward what is neither a Query nor of the extended protocol."""
         state, kind = self._state, message.kind
+        if message.whole and self._held:
+            held, self._held = self._held, []
+            for lock in held:
+                lock()
         if kind in (codes.COPY_DONE, codes.COPY_FAIL):
             state.ledger.copy_ended()
         elif kind == codes.FUNCTION_CALL:
@@ -315,7 +330,11 @@ class Forwarder:
         ends = effects.commits_inside or statement.kind in _ENDS
         ledger_ = state.writes
         if ledger_ is not None and (writes or schema or ends):
-            ledger_.will_run(turn, writes, schema=schema, ends=ends, in_block=turn.in_block)
+            how = {"schema": schema, "ends": ends, "in_block": turn.in_block}
+            if self._is_piece:
+                self._held.append(partial(ledger_.will_run, turn, writes, **how))
+            else:
+                ledger_.will_run(turn, writes, **how)
         if statement.kind is Kind.ROLLBACK:
             turn.in_block = False  # what follows in this group commits with it
 

@@ -10,7 +10,7 @@ from pgcache.wire.frames import MAX_ASSEMBLED
 from tests.support import frames
 from tests.support.postgres import SUPERUSER, Server
 from tests.support.proxy import Proxy
-from tests.support.raw import RawClient, eventually
+from tests.support.raw import RawClient, errors_of, eventually
 
 
 @pytest.mark.parametrize("kind", [b"Q", b"P", b"F"], ids=["query", "parse", "function call"])
@@ -48,3 +48,41 @@ def test_W44_a_write_before_half_a_message_is_seen(
         with newest_postgres.connect(database=newest_database) as direct:
             eventually(lambda: direct.execute("select v from t").fetchall() != [])
         eventually(lambda: reader.rows("select v from t") == [("new",)])
+
+
+@pytest.mark.parametrize("kind", [b"Q", b"F"], ids=["query", "function call"])
+def test_T10_half_a_large_message_locks_nothing_while_its_client_waits(
+    newest_proxy: Proxy, newest_postgres: Server, newest_database: str, kind: bytes
+) -> None:
+    newest_postgres.execute("create table t (v text)", database=newest_database)
+    with (
+        RawClient(newest_proxy.address, newest_database, SUPERUSER) as client,
+        RawClient(newest_proxy.address, newest_database, SUPERUSER) as other,
+    ):
+        client.query("select v from t")
+        client.send(kind + struct.pack("!i", 2 * MAX_ASSEMBLED) + b"\0\0 a piece of it")
+        client.send(b"and another")
+
+        def is_hit() -> bool:
+            other.query("select v from t")
+            return "; hit" in str(other.rows("show pgcache.last")[0][0])
+
+        eventually(is_hit)
+        eventually(is_hit)
+
+
+def test_T10_a_large_write_is_seen_once_it_is_whole(
+    newest_proxy: Proxy, newest_postgres: Server, newest_database: str
+) -> None:
+    newest_postgres.execute("create table t (v text)", database=newest_database)
+    write = frames.query("insert into t values ('new')" + " " * (MAX_ASSEMBLED + 1024))
+    with (
+        RawClient(newest_proxy.address, newest_database, SUPERUSER) as writer,
+        RawClient(newest_proxy.address, newest_database, SUPERUSER) as reader,
+    ):
+        writer.send(write[:4096])
+        for _ in range(3):
+            assert reader.rows("select v from t") == []
+        writer.send(write[4096:])
+        assert errors_of(writer.replies()) == []
+        assert reader.rows("select v from t") == [("new",)]
