@@ -42,6 +42,7 @@ class Client(asyncio.Protocol):
         self._done: asyncio.Future[list[Reply]] | None = None
         self._scram = frames.Scram("")
         self._gone = asyncio.Event()
+        self._login: tuple[tuple[str, int], str, str] | None = None
         self.pid = 0
 
     @classmethod
@@ -52,6 +53,7 @@ class Client(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         _, client = await loop.create_connection(cls, *address)
         client._scram = frames.Scram(password_of(user))
+        client._login = (address, user, database)
         parameters = {"user": user, "database": database, "options": options}
         try:
             (reply,) = await client.ask(frames.startup(parameters))
@@ -90,6 +92,14 @@ class Client(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
             await self._gone.wait()
+
+    async def end(self) -> None:
+        """Have the origin end the session, from another one."""
+        assert self._login is not None
+        other = await Client.connect(*self._login)
+        await other.query(f"select pg_terminate_backend({self.pid})")
+        await other.close()
+        await self.drop()
 
     async def close(self) -> None:
         """Say goodbye."""

@@ -31,6 +31,17 @@ create table truncated (v text);
 insert into truncated values ('x0');
 create table swapped (v text);
 insert into swapped values ('x0');
+create table attached (id int, v text) partition by list (id);
+create table attached_1 partition of attached for values in (1);
+insert into attached values (1, 'x0');
+create table retyped (v text);
+insert into retyped values ('x0');
+create table polished (v text);
+insert into polished values ('x0');
+alter table polished enable row level security;
+alter table polished force row level security;
+create policy shown on polished for select using (v = 'x0');
+create policy added on polished for insert with check (true);
 create table secured (tenant int, v text);
 insert into secured values (1, 'x0'), (2, 'x0');
 alter table secured enable row level security;
@@ -135,10 +146,44 @@ TARGETS: Mapping[str, Target] = {
             ),
         ),
     ),
+    "attached": Target(
+        ("select v from attached", "select v from attached where id = 1"),
+        seldom=(
+            (
+                "create table public.attached_new (id int, v text);"
+                " insert into public.attached_new values (1, '{}');"
+                " alter table public.attached detach partition public.attached_1;"
+                " drop table public.attached_1;"
+                " alter table public.attached_new rename to attached_1;"
+                " alter table public.attached"
+                " attach partition public.attached_1 for values in (1)"
+            ),
+        ),
+    ),
+    "retyped": Target(
+        ("select v from retyped",),
+        seldom=("alter table public.retyped alter column v type text using '{}'",),
+    ),
+    "polished": Target(
+        ("select v from polished",),
+        seldom=(
+            (
+                "insert into public.polished values ('{0}');"
+                " alter policy shown on public.polished using (v = '{0}')"
+            ),
+            (
+                "drop policy shown on public.polished;"
+                " create policy shown on public.polished for select using (v = '{0}');"
+                " insert into public.polished values ('{0}')"
+            ),
+        ),
+    ),
     "secured.1": Target(("select v from secured",), ("update secured set v = '{}'",)),
     "secured.2": Target(("select v from secured",), ("update secured set v = '{}'",)),
     "s1.same": Target(("select v from same",), ("update same set v = '{}'",)),
     "s2.same": Target(("select v from same",), ("update s2.same set v = '{}'",)),
 }
-SCHEMA_CHANGES = frozenset({"swapped"})
+SCHEMA_CHANGES = frozenset({"swapped", "attached", "retyped", "polished"})
 """Targets whose writes change the schema."""
+UNVERSIONED = SCHEMA_CHANGES | {"truncated"}
+"""Targets of which old snapshots may see what is newer, or nothing: PostgreSQL's own way."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tests.race import client as raw
 from tests.race.client import Client, Gone, Reply
 from tests.race.registers import Register, StaleRead
-from tests.race.schema import SCHEMA_CHANGES, TARGETS
+from tests.race.schema import SCHEMA_CHANGES, TARGETS, UNVERSIONED
 from tests.support import frames
 
 _OPTIONS = "-c lock_timeout=10s -c statement_timeout=20s"
@@ -185,8 +185,7 @@ class Worker:
             if not reply.errors and reply.rows:
                 seen.add(reply.rows[0][0])
         await self._say("rollback")
-        # A truncated or replaced table is empty or gone for an old snapshot: PostgreSQL's own way.
-        if len(seen) > 1 and name not in ("truncated", "swapped"):
+        if len(seen) > 1 and name not in UNVERSIONED:
             raise StaleRead(f"{self.name} read {seen} of {name} in one snapshot")
 
     # Writing
@@ -323,7 +322,7 @@ class Worker:
         await self._read(2)
 
     async def _vanish(self) -> None:
-        """Send COMMIT and hang up: it may have happened, and once seen it stays (T-15, W-44)."""
+        """Send COMMIT and hang up, or be ended: it may have happened, and stays (T-15, W-44)."""
         name = self._chance.choice(("p0.1", "p1.1", "cascade", "parted.1"))
         register = self._world.registers[name]
         async with register.lock:
@@ -334,9 +333,10 @@ class Worker:
                 await self._say("rollback")
                 register.aborted(self.name, value)
                 return
+            killed = self._chance.random() < 0.5
             register.commit_sent(self.name, value)
             self.client.send(frames.query("commit"))
-            await self.client.drop()
+            await (self.client.end() if killed else self.client.drop())
         await self._connect()
         await self._read(2)
 
