@@ -13,7 +13,7 @@ from pgcache.cache.shared.contract import StoreChanged, StoreLost
 from pgcache.cache.shared.deadlines import Deadlines
 from pgcache.cache.shared.keys import spell
 from tests.cache.conftest import MakeEntry
-from tests.cache.shared.witness import ME, NOW, OTHER, Witness, member, token
+from tests.cache.shared.witness import ME, MOVED, NOW, OTHER, Witness, member, token
 
 
 def entry_of(make_entry: MakeEntry, *tags: Tag) -> Entry:
@@ -56,25 +56,7 @@ async def test_without_a_connection_it_asks_in_the_other_way(make_entry: MakeEnt
     assert witness.is_doubted
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        pytest.param(b"r1", None, id="T-13 a token that is missing"),
-        pytest.param(b"r1", token("x"), id="T-11 a token that has moved"),
-        pytest.param(b"r1", b"L" + b"o" * 24, id="T-10 a lock"),
-        pytest.param(b"*", token("x"), id="everything has moved"),
-        pytest.param(b"*", b"L" + b"o" * 24, id="everything is locked"),
-        pytest.param(b"$", token("x"), id="definitions have changed"),
-        pytest.param(b"p", None, id="the state is lost"),
-        pytest.param(b"p", member(OTHER, NOW + 500), id="no member any more"),
-        pytest.param(
-            b"p", member(ME, NOW + 500) + member(OTHER, NOW - 1), id="T-14 somebody is cut off"
-        ),
-        pytest.param(b"q", b"%d" % (NOW + 1), id="the state was empty not long ago"),
-        pytest.param(b"t", b"%013d" % (NOW + 1), id="T-14 the clock has gone back"),
-        pytest.param(b"x", token("x"), id="an order that was not heard yet"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value"), MOVED)
 async def test_whatever_is_not_as_it_was_is_not_confirmed(
     make_entry: MakeEntry, field: bytes, value: bytes | None
 ) -> None:

@@ -15,7 +15,7 @@ from pgcache.cache.shared.deadlines import Deadlines
 from pgcache.cache.shared.fetching import fetch
 from pgcache.cache.shared.keys import digest
 from tests.cache.conftest import MakeEntry
-from tests.cache.shared.witness import ME, NOW, OTHER, Witness, member, token
+from tests.cache.shared.witness import MOVED, NOW, Witness, token
 
 VECTOR = token("*") + token("$") + token("1")
 LIFETIME = 60.0  # seconds
@@ -68,25 +68,7 @@ async def test_an_entry_comes_with_its_times_as_this_process_counts_them(
     assert witness.asked == [[b"p", b"q", b"t", b"x", b"*", b"$", b"r1"]]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        pytest.param(b"r1", None, id="T-13 a token that is missing"),
-        pytest.param(b"r1", token("x"), id="T-11 a token that has moved"),
-        pytest.param(b"r1", b"L" + b"o" * 24, id="T-10 a lock"),
-        pytest.param(b"*", token("x"), id="everything has moved"),
-        pytest.param(b"*", b"L" + b"o" * 24, id="everything is locked"),
-        pytest.param(b"$", token("x"), id="definitions have changed"),
-        pytest.param(b"p", None, id="the state is lost"),
-        pytest.param(b"p", member(OTHER, NOW + 500), id="no member any more"),
-        pytest.param(
-            b"p", member(ME, NOW + 500) + member(OTHER, NOW - 1), id="T-14 somebody is cut off"
-        ),
-        pytest.param(b"q", b"%d" % (NOW + 1), id="the state was empty not long ago"),
-        pytest.param(b"t", b"%013d" % (NOW + 1), id="T-14 the clock has gone back"),
-        pytest.param(b"x", token("x"), id="an order that was not heard yet"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value"), MOVED)
 async def test_whatever_is_not_as_it_was_is_not_given(
     make_entry: MakeEntry, field: bytes, value: bytes | None
 ) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
+import pytest
+
 from pgcache.cache.generations import Generations
 from pgcache.cache.shared.codec import Codec
 from pgcache.cache.shared.contract import Fetched, Found, Peeked, Stop, StoreChanged, StoreLost
@@ -26,6 +28,25 @@ def member(who: bytes, until: int) -> bytes:
 
 def token(letter: str) -> bytes:
     return letter.encode() * 16
+
+
+# Fields of the state with which nothing may be served, None where they are missing.
+MOVED = [
+    pytest.param(b"r1", None, id="T-13 a token that is missing"),
+    pytest.param(b"r1", token("x"), id="T-11 a token that has moved"),
+    pytest.param(b"r1", b"L" + b"o" * 24, id="T-10 a lock"),
+    pytest.param(b"*", token("x"), id="everything has moved"),
+    pytest.param(b"*", b"L" + b"o" * 24, id="everything is locked"),
+    pytest.param(b"$", token("x"), id="definitions have changed"),
+    pytest.param(b"p", None, id="the state is lost"),
+    pytest.param(b"p", member(OTHER, NOW + 500), id="no member any more"),
+    pytest.param(
+        b"p", member(ME, NOW + 500) + member(OTHER, NOW - 1), id="T-14 somebody is cut off"
+    ),
+    pytest.param(b"q", b"%d" % (NOW + 1), id="the state was empty not long ago"),
+    pytest.param(b"t", b"%013d" % (NOW + 1), id="T-14 the clock has gone back"),
+    pytest.param(b"x", token("x"), id="an order that was not heard yet"),
+]
 
 
 class FakeLink:
