@@ -100,6 +100,7 @@ class Runtime:
             refresh_interval=config.cache.catalog_refresh,
             on_change=self._catalog_changed,
             on_doubt=self._catalog_doubted,
+            on_settled=self._catalog_settled,
         )
         self.engine: Engine = Engine(
             config,
@@ -158,6 +159,9 @@ class Runtime:
 
     def _catalog_doubted(self, database: str) -> None:
         self.engine.catalog_doubted(database)
+
+    def _catalog_settled(self, database: str) -> None:
+        self.engine.catalog_settled(database)
 
     def _clients(self) -> Iterable[ClientConnection]:
         return () if self._gate is None else self._gate.clients

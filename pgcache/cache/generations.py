@@ -43,7 +43,8 @@ class Generations:
 
     ``version`` moves with every change of anything (lock, unlock, move): an entry that was found
     current at this version still is, which is the single compare of a hit.
-    ``touches`` moves when everything has to be decided anew, though nothing has moved.
+    ``touches`` moves when everything has to be decided anew, though nothing has moved; it comes
+    back only where the reason turns out to have been none.
 
     ``max_tags`` bounds the tokens remembered, since hints let clients make up tags. Forgetting a
     token kills the entries that hold it, which is safe; relations alone never come near it.
@@ -55,13 +56,14 @@ class Generations:
         "_locked",
         "_max_tags",
         "_tokens",
+        "_touches",
         "touches",
         "version",
     )
 
     def __init__(self, *, max_tags: int = 1_000_000) -> None:
         self.version = 0
-        self.touches = 0
+        self.touches = self._touches = 0  # now, and the last that was given
         self._epoch = next(_tokens)
         self._tokens: dict[Tag, int] = {}
         self._locked: dict[Tag, int] = {}  # owners of each locked tag
@@ -155,8 +157,16 @@ class Generations:
 
     def touch(self) -> None:
         """Make everybody look again, though nothing has moved."""
-        self.touches += 1
+        self._touches += 1
+        self.touches = self._touches
         self.version += 1
+
+    def untouch(self, touched: int, before: int) -> None:
+        """What ``touches`` moved to ``touched`` for was nothing: it is ``before`` again, unless
+        there was another reason meanwhile."""
+        if self.touches == touched:
+            self.touches = before
+            self.version += 1
 
     def move(self, tags: Iterable[Tag] | None) -> None:
         """Kill every entry that depends on one of ``tags`` (None: every entry)."""

@@ -46,7 +46,8 @@ class CatalogService:
 
     ``connect`` opens a connection to a database by name (``connect.build_connect``).
     ``refresh_interval`` is in seconds. ``clock`` gives seconds, only to measure. ``on_doubt`` is
-    told of a database whose snapshot was right and no longer is known to be (S-15).
+    told of a database whose snapshot was right and no longer is known to be (S-15), ``on_settled``
+    of one whose snapshot, the same one, is right again.
     ``pause`` waits for an event at most so many seconds, and tells whether it was set.
     """
 
@@ -58,6 +59,7 @@ class CatalogService:
         refresh_interval: float = DEFAULT_INTERVAL,
         on_change: OnChange | None = None,
         on_doubt: Callable[[str], None] = lambda database: None,
+        on_settled: Callable[[str], None] = lambda database: None,
         clock: Callable[[], float] | None = None,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class CatalogService:
         self.declared: Declared = declared or {}  # what functions read and write
         self._interval = refresh_interval
         self._on_change = on_change
-        self.on_doubt = on_doubt
+        self.on_doubt, self.on_settled = on_doubt, on_settled
         self._clock = clock
         self._pause = pause or _pause
         # for each database in use
@@ -210,6 +212,7 @@ class _Keeper:
         # what was learnt
         self.current: Snapshot | None = None
         self._last: Snapshot | None = None
+        self._doubted: Snapshot | None = None  # what was right before nobody knew
         self._declared: Declared | None = None  # what that was concluded with
         self._problem = ""
         self._failures = 0
@@ -331,6 +334,12 @@ class _Keeper:
         # Lost or asked again meanwhile: not known to be right.
         if self._done == self._asked and not connection.is_closed():
             self.current = self._last
+            self._settle()
+
+    def _settle(self) -> None:
+        doubted, self._doubted = self._doubted, None
+        if doubted is not None and doubted is self.current:
+            self._service.on_settled(self._database)
 
     def _publish(self, new: Snapshot) -> None:
         old, self._last = self._last, new
@@ -363,10 +372,10 @@ class _Keeper:
             self._wake.set()
 
     def _doubt(self) -> None:
-        was_right = self.current is not None
-        self.current = None
+        doubted, self.current = self.current, None
         self._asked += 1
-        if was_right:
+        if doubted is not None:
+            self._doubted = doubted
             self._service.on_doubt(self._database)
 
     def _end_attempt(self) -> None:

@@ -42,6 +42,7 @@ class Database:
     """
 
     __slots__ = (
+        "_doubted",
         "_effects",
         "_engine",
         "_judge",
@@ -86,6 +87,7 @@ class Database:
         self._effects: Memo[tuple[int, View], tuple[Statement, Effects]] = Memo()
         self._judge: Snapshot | None = None
         self.known: Snapshot | None = None  # the last, until definitions surely changed
+        self._doubted = (0, 0)  # what ``touches`` moved to when the catalogs were doubted, and from
         self.doubts = 0
         self._renamed: dict[str, int] = {}  # role names that mean another role since that doubt
 
@@ -178,6 +180,16 @@ class Database:
         """What was planned was planned with other options: decide everything anew."""
         self._drop_plans()
         self.generations.touch()
+
+    def catalog_doubted(self) -> None:
+        """Nobody knows the definitions, or whose they are, for now (S-15)."""
+        before = self.generations.touches
+        self.generations.touch()
+        self._doubted = self.generations.touches, before
+
+    def catalog_settled(self) -> None:
+        """They are what they were: so is everything that was decided by them."""
+        self.generations.untouch(*self._doubted)
 
     def schema_changed(self) -> None:
         """Definitions may have changed: cache nothing until the catalogs were read again."""

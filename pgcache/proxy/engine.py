@@ -170,7 +170,13 @@ class Engine:
         """Hear that nobody knows a database's definitions, or its history, for now (S-15)."""
         database = self._databases.get(name)
         if database is not None:
-            database.generations.touch()
+            database.catalog_doubted()
+
+    def catalog_settled(self, name: str) -> None:
+        """Hear that they are what they were."""
+        database = self._databases.get(name)
+        if database is not None:
+            database.catalog_settled()
 
     def invalidated(
         self, database: Database, source: Source, tags: Iterable[Hashable] | None

@@ -180,5 +180,25 @@ class Model(RuleBasedStateMachine):
                 capture.checked_version = self.generations.version
 
 
+def test_a_touch_is_taken_back_only_while_it_is_the_last() -> None:
+    generations = Generations()
+    seen = set()
+    for _ in range(3):
+        before = generations.touches
+        generations.touch()
+        touched, version = generations.touches, generations.version
+        assert touched not in seen, "none is given twice"
+        seen.add(touched)
+        generations.untouch(touched, before)
+        assert (generations.touches, generations.version) == (before, version + 1)
+        generations.untouch(touched, before)
+        assert generations.version == version + 1, "there is nothing to be taken back"
+    generations.touch()
+    first = generations.touches
+    generations.touch()
+    generations.untouch(first, before)
+    assert generations.touches != before
+
+
 Model.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestModel = Model.TestCase

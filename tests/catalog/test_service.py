@@ -32,6 +32,7 @@ class Bench:
         self.server = server
         self.told: list[tuple[str, str | None, str, bool]] = []
         self.doubted: list[str] = []
+        self.settled: list[str] = []
         self.pauses: list[float] = []
         self.connections: list[Connection] = []
         self.is_reachable = True
@@ -43,6 +44,7 @@ class Bench:
             self.connect,
             on_change=self._on_change,
             on_doubt=self.doubted.append,
+            on_settled=self.settled.append,
             pause=self._pause if is_hurried else None,
             refresh_interval=77.0,
         )
@@ -209,6 +211,37 @@ async def test_failures_back_off_and_are_told_in_words(bench: Bench, newest_data
     assert await service.wait(newest_database) is not None
     assert service.state(newest_database).problem == ""
     await bench.until(lambda: bench.pauses[-1] == 77.0)
+
+
+async def test_what_was_doubted_and_is_as_it_was_is_told(
+    bench: Bench, newest_database: str
+) -> None:
+    """As of a database that nobody used for a while."""
+    service = bench.service
+    service.acquire(newest_database)
+    before = await service.wait(newest_database)
+    await bench.until(lambda: len(bench.pauses) == 1)
+    assert bench.settled == []
+    service.release(newest_database)
+    assert bench.doubted == [newest_database]
+    service.acquire(newest_database)
+    assert await service.wait(newest_database) is before
+    assert bench.settled == [newest_database]
+    bench.tick()
+    await bench.until(lambda: service.state(newest_database).checks == 3)
+    assert bench.settled == [newest_database], "once"
+
+
+async def test_what_was_doubted_and_has_changed_is_not(bench: Bench, newest_database: str) -> None:
+    service = bench.service
+    service.acquire(newest_database)
+    before = await service.wait(newest_database)
+    await bench.until(lambda: len(bench.pauses) == 1)
+    service.release(newest_database)
+    bench.server.execute("create table t (v text)", database=newest_database)
+    service.acquire(newest_database)
+    assert await service.wait(newest_database) is not before
+    assert (len(bench.told), bench.settled) == (2, [])
 
 
 async def test_S15_a_lost_connection_takes_the_snapshot_away(

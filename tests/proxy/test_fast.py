@@ -194,6 +194,36 @@ async def test_what_has_to_be_decided_anew_is(rig: Rig, line: Line) -> None:
     assert line.asked() == ""
 
 
+async def test_what_was_doubted_for_nothing_need_not_be_decided_anew(rig: Rig, line: Line) -> None:
+    prove(line)
+    fast = line.session._fast
+    rig.database.catalog_doubted()
+    assert fast.answer(query(READ)) is None or not fast.answers
+    line.heard()
+    prove(line)
+    turn = fast._lane[query(READ)]
+    rig.database.catalog_doubted()
+    rig.database.catalog_settled()
+    assert fast.answer(query(READ)) is not None
+    assert fast._lane[query(READ)] is turn
+
+
+async def test_what_was_doubted_for_something_else_as_well_is_decided_anew(
+    rig: Rig, line: Line
+) -> None:
+    prove(line)
+    fast = line.session._fast
+    rig.database.catalog_doubted()
+    rig.database.generations.touch()
+    rig.database.catalog_settled()
+    assert fast.answer(query(READ)) is None
+    prove(line)
+    turn = fast._lane[query(READ)]
+    rig.database.catalog_settled()  # of before
+    assert fast.answer(query(READ)) is not None
+    assert fast._lane[query(READ)] is turn
+
+
 async def test_T01_it_is_open_inside_transactions(rig: Rig, line: Line) -> None:
     prove(line)
     line.says(query("begin"))
