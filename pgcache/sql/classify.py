@@ -15,6 +15,7 @@ from pgcache.errors.reasons import Reason, Refusal
 from pgcache.sql import commands, ddl, nesting, queries, settings, transactions, writes
 from pgcache.sql.analyse import analyse_read
 from pgcache.sql.lexer import Token, TokenKind
+from pgcache.sql.literals import is_certain_name
 from pgcache.sql.model import Kind, Read, Statement
 from pgcache.sql.reader import UNKNOWN, TokenReader
 
@@ -87,6 +88,14 @@ _NESTING: dict[str, Callable[[TokenReader, nesting.Classify], Statement]] = {
     "prepare": nesting.read_prepare,
 }
 
+# Kinds whose names live in the session: no catalog can tell how the origin reads them.
+_NAMED = frozenset(
+    {
+        *(Kind.PREPARE, Kind.EXECUTE, Kind.DEALLOCATE, Kind.DECLARE, Kind.FETCH, Kind.CLOSE),
+        *(Kind.SAVEPOINT, Kind.RELEASE, Kind.ROLLBACK_TO),
+    }
+)
+
 
 def classify(reader: TokenReader, depth: int = 0) -> Statement:
     """Classify the statement at which the reader stands, up to the reader's end.
@@ -105,6 +114,8 @@ def classify(reader: TokenReader, depth: int = 0) -> Statement:
         found = _NESTING[word](reader, partial(classify, depth=depth + 1))
     else:
         found = _PLAIN.get(word, queries.read_query)(reader)
+    if found.kind in _NAMED and not is_certain_name(found.name):
+        found = UNKNOWN  # to the origin it may be another's name, or the same as another
     whole = reader.part(first, end)
     tokens = reader.tokens
     return replace(

@@ -10,7 +10,7 @@ import re
 
 from pgcache.sql.lexer import ESCAPED_BODY, NEXT_LINE, PLAIN_BODY, Token, TokenKind
 
-__all__ = ["MAX_NAME_BYTES", "cut_name", "identifier", "string_value"]
+__all__ = ["MAX_NAME_BYTES", "cut_name", "identifier", "is_certain_name", "string_value"]
 
 MAX_NAME_BYTES = 63  # NAMEDATALEN - 1; PostgreSQL cuts longer names with a notice
 
@@ -33,6 +33,18 @@ def cut_name(name: str) -> str:
     while raw[end] & 0xC0 == 0x80:  # inside a character
         end -= 1
     return raw[:end].decode("utf-8", "surrogatepass")
+
+
+def is_certain_name(name: str) -> bool:
+    """Tell whether a name is the same in any server encoding, as ``identifier`` gives it.
+
+    Names are cut by the bytes of the server's encoding, of which a character may need up to twice
+    those of UTF-8; read byte for byte it has twice as many here. In encodings of single bytes
+    PostgreSQL folds more letters than those of ASCII.
+    """
+    if name.isascii():
+        return True
+    return name == name.lower() and len(name.encode("utf-8", "surrogatepass")) * 2 <= MAX_NAME_BYTES
 
 
 def identifier(token: Token, escape: str = "\\") -> str | None:

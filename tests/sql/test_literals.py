@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgcache.sql.lexer import TokenKind, tokenize
-from pgcache.sql.literals import cut_name, identifier, string_value
+from pgcache.sql.literals import cut_name, identifier, is_certain_name, string_value
 from tests.sql import oracle
 
 bodies = st.text(alphabet="ab'\\nNxuU0179dé€\n ", max_size=12)
@@ -109,3 +109,20 @@ def test_identifiers_are_those_of_postgres(name: str) -> None:
     (token,) = tokenize(quoted)
     assert token.kind is TokenKind.QUOTED
     assert identifier(token) == trees[0].targetList[0].name
+
+
+@pytest.mark.parametrize(
+    ("name", "is_certain"),
+    [
+        ("a" * 63, True),
+        ("A b", True),
+        ("\u00e9" * 15, True),
+        ("\u00e9" * 16, False),
+        ("\u00c9", False),  # a single-byte encoding's locale may fold it
+        ("\u30a2" * 10, True),
+        ("\u30a2" * 11, False),
+        ("", True),
+    ],
+)
+def test_S12_names_that_every_encoding_cuts_alike(name: str, is_certain: bool) -> None:
+    assert is_certain_name(name) == is_certain
