@@ -120,6 +120,28 @@ def test_P6_a_full_server_costs_what_it_has_no_room_for(
         connection.close()
 
 
+@pytest.mark.parametrize("field", ["p", "q"])
+def test_P6_a_state_that_makes_no_sense(
+    field: str, pair: list[Proxy], shared_redis: RedisServer, newest_database: str
+) -> None:
+    """Somebody else writes there, or memory fails: nobody hangs, and it is used when it is gone."""
+    one, two = (proxy.connect("app", newest_database) for proxy in pair)
+    share_a_result(one, two)
+    with shared_redis.client() as client:
+        for state in list(client.scan_iter("*:state")):
+            client.hset(state, field, "no such thing")
+            client.hset(state, "x", "another version")
+    for number in (2, 3):
+        one.execute(f"update t set v = 'x{number}'")
+        for connection in (one, two):
+            assert str(values(connection, QUERY)[0])[1:] == str(number)
+    shared_redis.flush()
+    await_hits_of(two, QUERY, 3)
+    await_hits_of(one, QUERY, 3)
+    for connection in (one, two):
+        connection.close()
+
+
 def shown(proxy: Proxy) -> dict[object, object]:
     """What SHOW STATS tells."""
     with psycopg.connect(proxy.url(SERVICE, "pgcache"), autocommit=True) as console:

@@ -186,7 +186,7 @@ class Membership:
                     await self._enter(keys, fresh)
                     pause = 0.0
                     await self._live(keys, own, channel)
-            except StoreLost as error:
+            except (StoreLost, ValueError, IndexError) as error:  # these: answers without sense
                 self._drop_out(str(error))
             finally:
                 self._attempted.set()

@@ -88,10 +88,12 @@ return {'ok', string.format('%013d', now)}
 _JOIN: Final = r"""
 if is_late(tonumber(ARGV[8]), tonumber(ARGV[7])) then return {'late'} end
 local lost = ARGV[5] ~= ''
-if ARGV[5] == 's' or redis.call('EXISTS', state) == 0 then
+local p = redis.call('HGET', state, 'p') or ''
+local is_damaged = #p % 47 ~= 0
+if ARGV[5] == 's' or is_damaged or redis.call('EXISTS', state) == 0 then
   redis.call('HSET', state, 'q', now + ARGV[7])
 end
-local p = note_time(redis.call('HGET', state, 'p') or '', ARGV[2], ARGV[7])
+p = is_damaged and '' or note_time(p, ARGV[2], ARGV[7])
 if tonumber(redis.call('HGET', state, 'q') or '0') > now then
   p = p .. not_listed(p, ARGV[9], now + ARGV[2])
 end

@@ -78,8 +78,17 @@ class Standing:
         """Whether ``values``, of ``FIELDS`` at least, allow a hit to who asked from ``view``;
         ``orders``: as they are known now.
 
-        It has to be a member, and nobody may be writing unheard (T-14).
+        It has to be a member, and nobody may be writing unheard (T-14). Fields that make no sense
+        allow nothing.
         """
+        try:
+            return self._may_serve(view, values, now, orders)
+        except ValueError:
+            return False
+
+    def _may_serve(
+        self, view: Viewpoint, values: list[bytes | None], now: int, orders: Orders
+    ) -> bool:
         members, until, noted, version, _, definitions = values[: len(FIELDS)]
         if definitions != view.schema or not (version or b"") == view.orders == orders.version:
             return False

@@ -242,6 +242,16 @@ def test_T14_who_was_seen_is_a_member_of_an_empty_state(desk: Desk) -> None:
     assert desk.fetch(d) == [b"absent"]
 
 
+def test_T14_a_list_of_members_that_makes_no_sense_is_none(desk: Desk) -> None:
+    desk.join(A)
+    desk.settle()
+    desk.client.hset((KEYS.base + b"state").decode(), "p", "no such thing")
+    assert desk.beat(A) == b"gone"
+    assert desk.join(B, A) == b"ok"
+    assert set(desk.members()) == {B}
+    assert desk.fetch(B) == [b"absent"], "somebody may have been in there"
+
+
 def test_T10_who_joins_anew_keeps_his_locks_until_they_are_told_again(desk: Desk) -> None:
     desk.join(A)
     desk.settle()
