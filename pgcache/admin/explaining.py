@@ -49,6 +49,8 @@ def _explain_in(engine: Engine, database: Database, script: Script) -> Iterator[
     else:
         yield ("verdict", "cacheable")
         yield ("ttl_s", plan.ttl)
+        if plan.clock:
+            yield ("depends on the time", True)
     if plan.rule:
         yield ("rule", plan.rule)
     yield ("relations", ", ".join(plan.relations))

@@ -48,8 +48,11 @@ def _show(explanation: Explanation) -> None:
     if explanation.reason is not None:
         about = f" ({explanation.detail})" if explanation.detail else ""
         table.add_row("reason", f"{explanation.reason}{about}: {explanation.sentence}")
+        if explanation.remedy:
+            table.add_row("remedy", explanation.remedy)
     if explanation.is_cacheable:
-        table.add_row("ttl", format_duration(explanation.ttl or 0))
+        bound = " (it depends on the time: clock_ttl counts)" if explanation.clock else ""
+        table.add_row("ttl", format_duration(explanation.ttl or 0) + bound)
         table.add_row("key", explanation.key or "")
     table.add_row("relations", ", ".join(explanation.relations) or "none")
     table.add_row("tags", ", ".join(map(str, explanation.tags)) or "none")

@@ -18,6 +18,7 @@ from pgcache.cli.failure import FAILURES, describe_failure
 from pgcache.config import Config
 from pgcache.errors import StartError
 from pgcache.errors.reasons import EXPLANATIONS, Reason, Refusal
+from pgcache.errors.remedies import REMEDIES
 from pgcache.policy.context import SessionSettings
 from pgcache.policy.key import build_key
 from pgcache.policy.plan import ReadPlan, View, plan_read
@@ -59,6 +60,7 @@ class Explanation:
     fingerprint: str
     statement: str = ""  # the fingerprint of the text, whatever its literals
     rule: str = ""  # the operator's rule that fits, '' for none
+    clock: bool = False  # the result depends on the time, for which there is a lifetime of its own
     problems: tuple[str, ...] = ()  # what is wrong with the text's hints
 
     @property
@@ -71,6 +73,11 @@ class Explanation:
         """The reason in words, '' where there is none."""
         return EXPLANATIONS[Reason(self.reason)] if self.reason is not None else ""
 
+    @property
+    def remedy(self) -> str:
+        """What can be done about the reason, '' where there is none."""
+        return REMEDIES.get(Reason(self.reason), "") if self.reason is not None else ""
+
     def as_object(self) -> dict[str, Any]:
         """For ``--json``; keys are public and stable."""
         return {
@@ -78,9 +85,11 @@ class Explanation:
             "verdict": self.verdict,
             "reason": self.reason,
             "detail": self.detail,
+            "remedy": self.remedy,
             "relations": list(self.relations),
             "tags": list(self.tags),
             "ttl": self.ttl,
+            "clock": self.clock,
             "fingerprint": self.fingerprint,
             "statement": self.statement,
             "rule": self.rule,
@@ -156,6 +165,7 @@ def explain_in(
         fingerprint=settings.fingerprint.hex(),
         statement=fingerprint(script.key_text),
         rule=plan.rule if plan else "",
+        clock=plan is not None and plan.clock,
         problems=script.hints.problems,
     )
 

@@ -27,9 +27,11 @@ def test_json_is_one_object_with_stable_keys(url: str, run: RunCommand) -> None:
         "verdict",
         "reason",
         "detail",
+        "remedy",
         "relations",
         "tags",
         "ttl",
+        "clock",
         "fingerprint",
         "statement",
         "rule",
@@ -43,10 +45,14 @@ def test_words_for_people(url: str, run: RunCommand) -> None:
     assert code == 0
     assert "the next is a hit" in out
     assert "300s" in out
+    assert "clock_ttl" not in out
+    code, out, _ = run("explain", "SELECT a FROM t WHERE now() > '2024-01-01'")
+    assert "300s (it depends on the time: clock_ttl counts)" in out
     code, out, _ = run("explain", "SELECT random() FROM t /* pgcache: ttl=x */")
     assert code == 0
     assert "volatile-function (random): The query calls a volatile function." in out
     assert "hint" in out
+    assert "remedy" in out
 
 
 def test_nothing_is_executed(url: str, run: RunCommand, newest_postgres: Server) -> None:

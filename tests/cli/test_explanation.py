@@ -81,6 +81,7 @@ async def test_a_query_that_is_not(sql: str, reason: str, detail: str, config: C
     assert told.sentence
     shown: dict[str, Any] = told.as_object()
     assert shown["reason"] == reason
+    assert shown["remedy"]
 
 
 async def test_the_rule_that_fits_is_named(config: Config) -> None:
