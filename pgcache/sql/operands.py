@@ -52,6 +52,7 @@ _CONSTANTS: Final = frozenset(
 )
 _ZONED: Final = ["time", "zone"]
 _BEHIND_CALLS: Final = ("over", "filter")
+_MOST_TOKENS: Final = 64  # of an operand that is looked into: operands of operands are, as well
 _BEFORE_ITEMS: Final = ("select", "distinct", "all", "from", "join", "lateral")
 _OPERATORS: Final = frozenset("+-*/")
 _CLOSING: Final = {")": "(", "]": "["}
@@ -59,12 +60,15 @@ _NO_CALLS: Final = (RESERVED | {"by", "between", "values", "escape"}) - {"cast"}
 
 
 def operand_start(tokens: Sequence[Token], end: int) -> int:
-    """Where the operand of a ``::`` at ``end`` begins."""
+    """Where the operand of a ``::`` at ``end`` begins; ``end`` where that is too far to tell."""
     position = end - 1
-    while position >= 0:
+    floor = max(end - _MOST_TOKENS, 0)
+    while position >= floor:
         value = tokens[position].value
         if tokens[position].kind is TokenKind.PUNCT and value in _CLOSING:
-            position = _opening(tokens, position)
+            position = _opening(tokens, position, floor)
+            if position < 0:
+                return end
             is_called = position > 0 and _may_be_called(tokens[position - 1])
             if not is_called and not (value == "]" and _ends_operand(tokens, position)):
                 return position
@@ -77,11 +81,13 @@ def operand_start(tokens: Sequence[Token], end: int) -> int:
             position -= 3  # … WITH TIME ZONE
         else:
             return position
-    return 0
+    return end
 
 
 def describe(target: Name, tokens: Sequence[Token], start: int, end: int) -> Cast:
     """Tell what a cast to ``target`` of the expression in ``tokens[start:end]`` is given."""
+    if not 0 < end - start <= _MOST_TOKENS:
+        return Cast(target, opaque=True)
     walk = _Walk(tokens, start, end)
     if start and tokens[start - 1].value == "::":  # a cast of what was cast
         walk.take_type(start)
@@ -98,7 +104,7 @@ def define(name: str, tokens: Sequence[Token], label: int) -> Cast:
     end = label - 1 if tokens[label - 1].value == "as" else label
     start = end
     depth = 0
-    while start:
+    while start and end - start <= _MOST_TOKENS:
         token = tokens[start - 1]
         if token.kind is TokenKind.PUNCT:
             depth += (token.value in _CLOSING) - (token.value in _CLOSING.values())
@@ -245,18 +251,18 @@ class _Walk:
         return self.end
 
 
-def _opening(tokens: Sequence[Token], closing: int) -> int:
-    """The position of the parenthesis or bracket that the one at ``closing`` closes."""
+def _opening(tokens: Sequence[Token], closing: int, floor: int) -> int:
+    """The position of the parenthesis or bracket that ``closing`` closes; -1 before ``floor``."""
     last = tokens[closing].value
     first = _CLOSING[last]
     depth = 0
-    for position in range(closing, -1, -1):
+    for position in range(closing, floor - 1, -1):
         token = tokens[position]
         if token.kind is TokenKind.PUNCT and token.value in (first, last):
             depth += 1 if token.value == last else -1
             if not depth:
                 return position
-    return 0
+    return -1
 
 
 def _may_be_called(token: Token) -> bool:

@@ -130,3 +130,14 @@ def test_labels_are_noted_only_beside_casts() -> None:
 def test_what_must_be_own() -> None:
     (cast,) = read("select max(a)::date from t").casts
     assert cast == Cast(Name("date"), (Name("a"),), (Name("max"),))
+
+
+def test_long_operands_are_not_looked_into() -> None:
+    """Each cast would look at all that stands in it, however deep."""
+    row = ", ".join(["b"] * 40)
+    for operand in (f"coalesce({row})", f"({row.replace(',', ' +')})", f"max({row})"):
+        for sql in (f"select {operand}::date from t", f"select cast({operand} as date) from t"):
+            assert all(cast.opaque for cast in read(sql).casts), sql
+            assert read(sql).casts
+    (label,) = read(f"select c from (select coalesce({row}) as c, a::date from t)").labels
+    assert label.opaque
