@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 from tests.support.postgres import Server
 from tests.support.proxy import SERVICE, Proxy, start_proxy
 from tests.support.redis import RedisServer
+
+# Races that are too long for every run.
+collect_ignore = (
+    [] if os.environ.get("PGCACHE_TEST_FAULT_SECONDS") else ["test_faults_elsewhere.py"]
+)
 
 OLDEST_REDIS = 7
 LEASE = "1s"

@@ -1,6 +1,6 @@
 """The same race where Sentinel or a Cluster is the store, and its servers change places.
 
-Long, so only with PGCACHE_TEST_FAULT_SECONDS; PGCACHE_TEST_SEED is another run.
+Long, so only collected with PGCACHE_TEST_FAULT_SECONDS; PGCACHE_TEST_SEED is another run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(180 + 3 * SECONDS),
-    pytest.mark.skipif(not SECONDS, reason="only with PGCACHE_TEST_FAULT_SECONDS"),
     pytest.mark.usefixtures("shared_redis"),
 ]
 
