@@ -112,8 +112,10 @@ class RedisClient:
         self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched
     ) -> Stop | None:
         """The same, and a value; None where that cannot be."""
+        if self._cluster is not None:
+            return None
         data = self._peeks.pack_fetch(key, tuple(fields), name)
-        return self._ask_soon(data, FETCHED, self._read_found, call)
+        return self._pipes.ask_soon(data, FETCHED, partial(self._hear, self._read_found, call))
 
     def _read_found(self, answers: list[Any]) -> Found:
         values, scripts, time, _, value, kept = answers
@@ -140,32 +142,29 @@ class RedisClient:
     ) -> None:
         found: Answer | StoreLost
         try:
-            if isinstance(answers, PipeLost):
-                raise StoreLost(str(answers))
-            self._look_for_errors(answers)
-            found = read(answers)
+            found = read(self._checked(answers))
         except StoreLost as error:
             found = error
         call(found)
 
     def _read_peek(self, answers: list[Any]) -> Fields:
-        values, scripts, time, _ = answers
-        if scripts != [1]:
-            self._complain(_NO_SCRIPT)
-        return values, int(time[0]) * 1000 + int(time[1]) // 1000
+        return self._read_found([*answers, None, 0])[:2]
 
     async def _ask(self, data: bytes, count: int) -> list[Any]:
         try:
             answers = await self._pipes.ask(data, count)
         except _FAILURES as error:
             raise StoreLost(str(error) or type(error).__name__) from error
-        self._look_for_errors(answers)
-        return answers
+        return self._checked(answers)
 
-    def _look_for_errors(self, answers: list[Any]) -> None:
+    def _checked(self, answers: list[Any] | PipeLost) -> list[Any]:
+        """Answers without an error among them. Raises StoreLost."""
+        if isinstance(answers, PipeLost):
+            raise StoreLost(str(answers))
         for answer in answers:
             if isinstance(answer, hiredis.ReplyError):
                 self._complain(str(answer))
+        return answers
 
     def _complain(self, told: str) -> None:
         """The server's error, as one of ours."""

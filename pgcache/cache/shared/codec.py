@@ -34,6 +34,7 @@ from pgcache.cache.shared.keys import VALUES
 MAGIC: Final = b"pgc" + bytes([VALUES])
 TOKEN: Final = 16  # bytes of a token
 TIMES: Final = slice(12, 38)
+METHOD: Final = 5  # where the method is
 HEAD: Final = 38  # bytes before the vector
 COMPLETE, DESCRIBED, KEYED = 1, 2, 4
 
@@ -112,7 +113,9 @@ class Codec:
         if not hmac.compare_digest(value[end : end + _CHECK], self._check(name, head, packed)):
             raise BadValue("damaged or forged")
         (size,) = _SIZE.unpack_from(value, end - _SIZE.size)
-        return _unpack(_expand(method, packed, size, tally), arrival, flags, rows)
+        if method != _NONE or len(packed) != size:
+            packed = _expand(method, packed, size, tally)
+        return _unpack(packed, arrival, flags, rows)
 
     def _check(self, name: bytes, head: bytes, body: bytes) -> bytes:
         """BLAKE2's own keyed mode is a MAC (RFC 7693, section 2.9), without one a checksum."""
@@ -132,8 +135,6 @@ def read_times(value: bytes) -> tuple[int, int]:
 
 
 def _expand(method: int, packed: bytes, size: int, tally: Tally | None) -> bytes:
-    if method == _NONE and len(packed) == size:
-        return packed
     started = perf_counter()
     try:
         body = expand(Method(method), packed, size)

@@ -19,7 +19,7 @@ import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.codec import HEAD, MAGIC, Arrival, BadValue, read_times
+from pgcache.cache.shared.codec import HEAD, MAGIC, METHOD, Arrival, BadValue, read_times
 from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.contract import Found, Stop, StoreLost
 from pgcache.cache.shared.keys import digest
@@ -97,15 +97,15 @@ class Fetch(Viewpoint):
     def _read(self, values: list[bytes | None], now: int, value: bytes, kept: int) -> Entry | None:
         """The entry in ``value``. Its age and its end are told by Redis' clock, and counted from
         when the question was sent: the answer may have taken a while."""
-        witness = self.witness
-        link, shared = witness.link, join(values[len(FIELDS) - 2 :])
-        if shared is None or witness.orders.token(self.key) != self.token:
+        link, shared = self.witness.link, join(values[len(FIELDS) - 2 :])
+        if shared is None:
             return None
-        shared += self.token
+        shared += self.token  # of the orders that stand, as was compared
         if not value.startswith(MAGIC) or value[HEAD : HEAD + len(shared)] != shared:
             return None  # something has moved since
         if len(value) >= link.codec.min_bytes:
             return None  # it takes a while to be read, which is not for the event loop to do
+        tally = Tally() if value[METHOD] else None
         try:
             stored, ends = read_times(value)
             age, left, sent = (now - stored) / 1000, (ends - now) / 1000, self.sent
@@ -115,12 +115,12 @@ class Fetch(Viewpoint):
             arrival = Arrival(
                 self.key, self.tags, self.vector, shared, sent - age, sent + left, grace
             )
-            entry = link.codec.decode(self.name, value, arrival, tally := Tally())
+            entry = link.codec.decode(self.name, value, arrival, tally)
         except BadValue as error:
             link.refuse(error)
             return None
         link.counts.hits += 1
-        if tally.packed:
+        if tally is not None:
             link.counts.add_expanded(tally)
         return entry
 

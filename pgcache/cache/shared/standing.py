@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from pgcache.cache.generations import Tag
 from pgcache.cache.shared.codec import TOKEN
@@ -81,23 +81,18 @@ class Standing:
         It has to be a member, and nobody may be writing unheard (T-14). Fields that make no sense
         allow nothing.
         """
-        try:
-            return self._may_serve(view, values, now, orders)
-        except ValueError:
-            return False
-
-    def _may_serve(
-        self, view: Viewpoint, values: list[bytes | None], now: int, orders: Orders
-    ) -> bool:
         members, until, noted, version, _, definitions = values[: len(FIELDS)]
         if definitions != view.schema or not (version or b"") == view.orders == orders.version:
             return False
-        if noted is not None and int(noted) > now:
-            return False  # the clock has gone back: leases seem to last longer than they do
-        if members != self._members or view.member != self._member:
-            self._member, self._members = view.member, members or b""
-            self._ends = first_end(view.member, members)
-        return self._ends >= now and (until is None or float(until) <= now)
+        try:
+            if noted is not None and int(noted) > now:
+                return False  # the clock has gone back: leases seem to last longer than they do
+            if members != self._members or view.member != self._member:
+                self._ends = first_end(view.member, members)
+                self._member, self._members = view.member, members or b""
+            return self._ends >= now and (until is None or float(until) <= now)
+        except ValueError:
+            return False
 
 
 def first_end(member: bytes, packed: bytes | None) -> int:
@@ -111,5 +106,7 @@ def first_end(member: bytes, packed: bytes | None) -> int:
 
 def join(tokens: Sequence[bytes | None]) -> bytes | None:
     """A vector as the scripts make it; None where one is missing, or is a lock."""
-    known = [token for token in tokens if token and len(token) == TOKEN]
-    return b"".join(known) if len(known) == len(tokens) else None
+    for token in tokens:
+        if not token or len(token) != TOKEN:
+            return None
+    return b"".join(cast("Sequence[bytes]", tokens))

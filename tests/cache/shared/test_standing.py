@@ -45,3 +45,14 @@ def test_a_member_may_serve_what_it_knows_while_all_are_heard() -> None:
 
 def test_tags_are_asked_for_behind_what_all_entries_hold() -> None:
     assert fields_of((7, "name")) == (*FIELDS, b"r7", b"nname")
+
+
+def test_a_list_of_members_that_makes_no_sense_allows_nothing_however_often_it_is_seen() -> None:
+    witness = Witness()
+    view, standing, orders = Viewpoint(witness), witness.standing, witness.orders
+    values = [witness.state.get(field) for field in FIELDS]
+    assert standing.may_serve(view, values, NOW, orders)
+    damaged = [b"?" * 47, *values[1:]]
+    for _ in range(2):
+        assert not standing.may_serve(view, damaged, NOW, orders)
+    assert standing.may_serve(view, values, NOW, orders)
