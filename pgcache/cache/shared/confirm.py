@@ -29,7 +29,7 @@ Answer = Callable[[bool], None]
 class Batch:
     """What is asked at once, and as whom. ``stop``: what stops the waiting."""
 
-    __slots__ = ("_hear", "asked", "entries", "is_over", "stop", "tags", "view")
+    __slots__ = ("_hear", "asked", "entries", "stop", "tags", "view")
 
     def __init__(
         self,
@@ -44,7 +44,6 @@ class Batch:
             every = self.entries.values()
             self.tags = tuple(dict.fromkeys(tag for entry in every for tag in entry.tags))
         self.view = Viewpoint(witness)
-        self.is_over = False
         self.stop: Stop | None = None
         self._hear = hear
 
@@ -112,7 +111,8 @@ class Confirmer:
         self._end(batch, confirmed)
 
     def _end(self, batch: Batch, confirmed: frozenset[int]) -> None:
-        self._batch, batch.is_over = None, True
+        self._batch = None
+        self._witness.link.deadlines.done(batch)
         if self._asked:
             self._begin()
         for entry, answer in batch.asked:

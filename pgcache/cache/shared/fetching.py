@@ -36,7 +36,6 @@ class Fetch(Viewpoint):
 
     __slots__ = (
         "answer",
-        "is_over",
         "key",
         "lifetime",
         "name",
@@ -67,14 +66,13 @@ class Fetch(Viewpoint):
         self.token = witness.orders.token(key)
         self.sent = 0.0
         self.name = b""
-        self.is_over = False
         self.stop: Stop | None = None
 
     def hear(self, found: Found | StoreLost) -> None:
         """The store's answer. HOT PATH: see ``make bench-shared``."""
         witness, entry = self.witness, None
         link = witness.link
-        self.is_over = True
+        link.deadlines.done(self)
         if isinstance(found, StoreLost):
             link.note_failure(found, self.era)
             witness.doubt()

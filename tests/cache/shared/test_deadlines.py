@@ -8,15 +8,13 @@ from pgcache.cache.shared.deadlines import Deadlines
 
 
 class Waiting:
-    """What waits until a test says that it is over."""
+    """What waits until a test says that it is done."""
 
     def __init__(self) -> None:
-        self.is_over = False
         self.given_up = 0
 
     def give_up(self) -> None:
         self.given_up += 1
-        self.is_over = True
 
 
 async def _until(is_so: asyncio.Event) -> None:
@@ -36,14 +34,17 @@ class Last(Waiting):
         self.heard.set()
 
 
-async def test_what_is_over_is_not_given_up_and_the_rest_is_once() -> None:
+async def test_what_is_done_is_not_given_up_and_the_rest_is_once() -> None:
     deadlines = Deadlines(0.02)
-    first, over, last = Waiting(), Waiting(), Last()
-    for waiting in (first, over, last):
+    first, done, last = Waiting(), Waiting(), Last()
+    for waiting in (first, done, last):
         deadlines.add(waiting)
-    over.is_over = True
+    deadlines.done(done)
+    assert len(deadlines) == 2, "nothing of it is kept"
     await _until(last.heard)
-    assert (first.given_up, over.given_up, last.given_up) == (1, 0, 1)
+    assert (first.given_up, done.given_up, last.given_up) == (1, 0, 1)
+    deadlines.done(last)
+    assert len(deadlines) == 0
 
 
 async def test_nothing_is_given_up_before_its_time() -> None:
@@ -59,7 +60,7 @@ async def test_nothing_is_given_up_before_its_time() -> None:
     assert loop.time() - begun >= 0.05
 
 
-async def test_it_waits_again_after_everything_was_over() -> None:
+async def test_it_waits_again_after_everything_was_done() -> None:
     deadlines = Deadlines(0.01)
     for _ in range(3):
         last = Last()
@@ -69,13 +70,13 @@ async def test_it_waits_again_after_everything_was_over() -> None:
 
 
 async def test_one_that_ends_another_as_it_gives_up() -> None:
-    """Both are due at once; the second is over before its turn."""
+    """Both are due at once; the second is done before its turn."""
     deadlines = Deadlines(0.01)
     second, last = Waiting(), Last()
 
     class First(Waiting):
         def give_up(self) -> None:
-            second.is_over = True
+            deadlines.done(second)
 
     for waiting in (First(), second, last):
         deadlines.add(waiting)
