@@ -42,6 +42,7 @@ _FIXED: Final = struct.Struct(">4sBBIH")
 _SIZE: Final = struct.Struct(">I")
 _CHECK: Final = 16
 _BODY: Final = struct.Struct(">dIIII")  # cost, then lengths of key, description, rows, note
+_ROUNDED: Final = 0.002  # seconds: the age and the rest of the lifetime, each to a millisecond
 _NONE: Final = int(Method.NONE)
 _NO_TIMES: Final = b"0" * 26
 
@@ -143,6 +144,16 @@ def _expand(method: int, packed: bytes, size: int, tally: Tally | None) -> bytes
     if tally is not None:
         tally.note(Method(method), size, len(packed), perf_counter() - started)
     return body
+
+
+def end_of(stored_at: float, expires_at: float, lifetime: float) -> float:
+    """When an entry comes of age, in monotonic seconds, for a question that allows ``lifetime``.
+
+    Times that are told in milliseconds and moved by clocks are not the same to the last bit: one
+    that was stored with this very lifetime shall not seem to be a little older than it allows.
+    """
+    end = stored_at + lifetime
+    return end if end < expires_at <= end + _ROUNDED else expires_at
 
 
 class Arrival(NamedTuple):

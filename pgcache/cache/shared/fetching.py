@@ -19,7 +19,7 @@ import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.codec import HEAD, MAGIC, METHOD, Arrival, BadValue, read_times
+from pgcache.cache.shared.codec import HEAD, MAGIC, METHOD, Arrival, BadValue, end_of, read_times
 from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.contract import Found, Stop, StoreLost
 from pgcache.cache.shared.keys import digest
@@ -110,9 +110,8 @@ class Fetch(Viewpoint):
             if left <= 0 or age >= self.lifetime:
                 return None
             grace = max(0.0, kept / 1000 - left)
-            arrival = Arrival(
-                self.key, self.tags, self.vector, shared, sent - age, sent + left, grace
-            )
+            end = end_of(sent - age, sent + left, self.lifetime)
+            arrival = Arrival(self.key, self.tags, self.vector, shared, sent - age, end, grace)
             entry = link.codec.decode(self.name, value, arrival, tally)
         except BadValue as error:
             link.refuse(error)

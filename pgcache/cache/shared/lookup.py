@@ -18,7 +18,7 @@ import structlog
 
 from pgcache.cache.entry import Entry
 from pgcache.cache.generations import Tag, Vector
-from pgcache.cache.shared.codec import Arrival, BadValue
+from pgcache.cache.shared.codec import Arrival, BadValue, end_of
 from pgcache.cache.shared.compress import Tally
 from pgcache.cache.shared.contract import StoreChanged, StoreLost, StoreRefused
 from pgcache.cache.shared.keys import Keys, digest, spell
@@ -230,13 +230,14 @@ async def _read(space: Space, wanted: Wanted, asked: _Asked, reply: list[Any]) -
     link = space.link
     shared, value = bytes(reply[1]), bytes(reply[5])
     age, left, kept = (int(ms) / 1000 for ms in reply[2:5])
+    stored_at = asked.sent - age
     arrival = Arrival(
         wanted.key,
         wanted.tags,
         asked.vector,
         shared,
-        stored_at=asked.sent - age,
-        expires_at=asked.sent + left,
+        stored_at=stored_at,
+        expires_at=end_of(stored_at, asked.sent + left, wanted.lifetime),
         grace=max(0.0, kept - left),
     )
     given, tally = (asked.keys.entry(asked.digest), value, arrival), Tally()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgcache.cache.entry import Entry
-from pgcache.cache.shared.codec import HEAD, TIMES, TOKEN, Arrival, BadValue, Codec
+from pgcache.cache.shared.codec import HEAD, TIMES, TOKEN, Arrival, BadValue, Codec, end_of
 from pgcache.cache.shared.compress import Method, Packing, Tally
 from pgcache.cache.shared.link import StoreCounts
 
@@ -120,3 +120,25 @@ def test_the_secret_has_to_be_the_same() -> None:
         Codec(secret=b"0123456789abcdeg").decode(NAME, value, arrival())
     with pytest.raises(BadValue, match="without the secret"):
         Codec().decode(NAME, value, arrival())
+
+
+@given(
+    sent=st.floats(1.0, 1e7),
+    age=st.integers(0, 10**7),
+    lifetime=st.integers(1, 10**8),
+    off=st.sampled_from([-1, 0, 1]),
+)
+def test_what_was_stored_with_a_lifetime_fits_it(
+    sent: float, age: int, lifetime: int, off: int
+) -> None:
+    """All in ms of Redis' clock, to the last bit of this process's."""
+    left = (lifetime + off - age) / 1000
+    stored_at, allowed = sent - age / 1000, lifetime / 1000
+    end = end_of(stored_at, sent + left, allowed)
+    assert end <= stored_at + allowed
+    assert abs(end - (sent + left)) < 0.0021
+
+
+def test_what_may_live_longer_than_the_question_allows_still_does() -> None:
+    assert end_of(10.0, 20.0, 5.0) == 20.0
+    assert end_of(10.0, 20.0, 30.0) == 20.0
