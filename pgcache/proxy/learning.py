@@ -42,7 +42,9 @@ class Learner:
         database = state.database
         if database is None or state.status == codes.FAILED:
             return False
-        if database.snapshot is None and database.is_loading and not run.waited:
+        # What a transaction that has written asks is not looked up, whatever the catalogs say.
+        is_moot = run.waited or state.dirty or state.pinned
+        if not is_moot and database.snapshot is None and database.is_loading:
             if not database.patience.is_left:
                 return self._prober.wants()
             run.waited = True

@@ -393,6 +393,22 @@ async def test_C40_after_a_definition_the_catalogs_are_read_first(rig: Rig) -> N
     assert first.asked() == "Q"
 
 
+@pytest.mark.parametrize("ask", [query(READ), whole_run(READ)], ids=["simple", "extended"])
+async def test_T03_what_a_transaction_that_writes_asks_does_not_wait_for_the_catalogs(
+    rig: Rig, ask: bytes
+) -> None:
+    """It would be forwarded all the same, whatever they say."""
+    rig.catalog.is_slow = True
+    line = rig.line()
+    line.says(query("begin"))
+    line.says(query("insert into t values ('x')"))
+    rig.line().says(query("create table other.u (v text)"))
+    line.asked()
+    line.says(ask)
+    assert line.asked() in ("Q", "PBDES")
+    rig.catalog.reload()
+
+
 async def test_S15_while_the_origin_may_have_another_history_nothing_is_served(rig: Rig) -> None:
     """The catalog connection is lost: the fast lane, too, has to ask again."""
     line = rig.line()
