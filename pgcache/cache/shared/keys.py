@@ -16,7 +16,7 @@ from pgcache.cache.generations import Tag
 # Of what proxies have to agree on to hear each other's writes: names, the state, the channel.
 PROTOCOL: Final = 2
 # Of values. Proxies with others share everything but results.
-VALUES: Final = 2
+VALUES: Final = 3
 
 EVERYTHING: Final = b"*"
 SCHEMA: Final = b"$"

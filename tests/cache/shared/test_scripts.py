@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from pgcache.cache.shared.codec import MAGIC
 from pgcache.cache.shared.keys import build_keys
 from pgcache.cache.shared.members import Member, parse_members
 from pgcache.cache.shared.scripts import build_scripts
@@ -415,7 +416,7 @@ def test_P4_what_has_come_of_age_is_given_as_stale_within_both_graces_and_no_lon
 
     def fill(life: int, age: int, grace: int) -> None:
         """Store an entry that is ``age`` ms old and comes of age in ``life`` ms."""
-        fixed = b"pgc\x02\x03\x00" + (1).to_bytes(4, "big") + (3).to_bytes(2, "big")
+        fixed = MAGIC + b"\x03\x00" + (1).to_bytes(4, "big") + (3).to_bytes(2, "big")
         rest = (fixed, vector + b"body", b"", b"", grace, b"r1")
         assert desk.run("fill", keys, A, b"", life, age, vector, *rest) == [b"stored"]
 
