@@ -13,7 +13,8 @@ from typing import Final
 
 from pgcache.cache.generations import Tag
 
-# Of what proxies have to agree on to hear each other's writes: names, the state, the channel.
+# Of what proxies have to agree on to hear each other's writes and orders: names, the state, the
+# channel, and what a result's key is made of, by which orders name results.
 PROTOCOL: Final = 2
 # Of values. Proxies with others share everything but results.
 VALUES: Final = 3
