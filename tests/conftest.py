@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import MAJORS, Cluster, Server, installations, shared_root
-from tests.support.proxy import POISON, Proxy, is_proxy_there, start_proxy
+from tests.support.proxy import POISON, Proxy, start_proxy
 from tests.support.redis import (
     RedisCluster,
     Redises,
@@ -212,8 +212,6 @@ class Proxies:
             # The tests' own check: played against PostgreSQL itself they must pass as well.
             stand_in = subprocess.Popen(["/bin/sleep", "9999"])
             return Proxy(server, server.port, Path(os.devnull), stand_in)
-        if not is_proxy_there():
-            pytest.skip("the command pgcache serve does not exist yet")
         return start_proxy(server, self._folder, environment=environment)
 
     def close(self) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import frames
 from tests.support.postgres import Cluster, Server, password_of
-from tests.support.proxy import SERVICE, Proxy, is_proxy_there, start_proxy
+from tests.support.proxy import SERVICE, Proxy, start_proxy
 from tests.support.tls import Certificates, Pair
 
 pytestmark = pytest.mark.driver
@@ -24,8 +24,6 @@ _STARTUP = frames.startup({"user": "app", "database": "postgres"})
 
 
 def _start(server: Server, folder: Path, pair: Pair | None, query: str = "", **more: str) -> Proxy:
-    if not is_proxy_there():
-        pytest.skip("the command pgcache serve does not exist yet")
     environment = dict(more)
     if pair is not None:
         environment |= {

@@ -14,7 +14,7 @@ import pytest
 from tests.support import frames
 from tests.support.frames import SYNC, bind, execute, parse, query
 from tests.support.postgres import Cluster, Server
-from tests.support.proxy import Proxy, is_proxy_there, start_proxy
+from tests.support.proxy import Proxy, start_proxy
 from tests.support.raw import RawClient, eventually
 
 COUNT = "select count(*) from t"
@@ -23,8 +23,6 @@ COUNT = "select count(*) from t"
 @pytest.fixture(scope="module")
 def waiting(cluster: Cluster, newest_postgres: Server) -> Iterator[tuple[Server, Proxy]]:
     """A server whose sessions can be made to wait when they commit, and a proxy before it."""
-    if not is_proxy_there():
-        pytest.skip("the command pgcache serve does not exist yet")
     server = cluster.server(newest_postgres.major, synchronous_standby_names="nobody")
     server.execute(
         "set synchronous_commit = local; alter database postgres set synchronous_commit = local"

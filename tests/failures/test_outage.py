@@ -16,7 +16,7 @@ from tests.support.frames import SYNC, Frame, bind, close_request, describe_requ
 from tests.support.link import Link
 from tests.support.postgres import Cluster, Server, installations
 from tests.support.process import free_port
-from tests.support.proxy import SERVICE, Proxy, await_line, is_proxy_there, start_proxy
+from tests.support.proxy import SERVICE, Proxy, await_line, start_proxy
 from tests.support.raw import RawClient, eventually, rows_of
 from tests.support.redis import RedisServer
 
@@ -103,8 +103,6 @@ def last_words(client: RawClient) -> str:
 @pytest.fixture(scope="module")
 def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One server for all tests here: they stop it and start it again."""
-    if not is_proxy_there():
-        pytest.skip("the command pgcache serve does not exist yet")
     server = cluster.server(max(installations()))
     for table in ("t", "bound", "brief"):
         server.execute(f"create table {table} (v text)", f"insert into {table} values ('one')")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.frames import SSL_REQUEST, fields, query
 from tests.support.postgres import Cluster, Server
-from tests.support.proxy import Proxy, await_line, is_proxy_there, start_proxy
+from tests.support.proxy import Proxy, await_line, start_proxy
 from tests.support.raw import PATIENCE, RawClient, errors_of, kinds
 from tests.support.tls import Certificates
 
@@ -21,8 +21,6 @@ from tests.support.tls import Certificates
 @pytest.fixture
 def own_proxy(cluster: Cluster, newest_postgres: Server) -> Iterator[Proxy]:
     """A proxy of this test's own."""
-    if not is_proxy_there():
-        pytest.skip("the command pgcache serve does not exist yet")
     proxy = start_proxy(newest_postgres, Path(cluster.root))
     yield proxy
     proxy.stop()

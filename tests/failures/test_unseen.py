@@ -11,7 +11,7 @@ import pytest
 from tests.support import frames
 from tests.support.frames import SSL_REQUEST, query, startup
 from tests.support.postgres import Cluster, Server, installations
-from tests.support.proxy import Proxy, is_proxy_there, start_proxy
+from tests.support.proxy import Proxy, start_proxy
 from tests.support.raw import RawClient, errors_of, kinds
 
 COUNT = "select count(*) from t"
@@ -74,8 +74,6 @@ def test_a_second_request_for_encryption_does_not_reach_the_origin(newest_proxy:
 @pytest.fixture(scope="module")
 def trusting(cluster: Cluster) -> Iterator[tuple[Server, Proxy]]:
     """A server that asks nobody for a password, and a proxy before it."""
-    if not is_proxy_there():
-        pytest.skip("the command pgcache serve does not exist yet")
     server = cluster.server(max(installations()), start=False)
     hba = server.data / "pg_hba.conf"
     hba.write_text("host all all 127.0.0.1/32 trust\n" + hba.read_text())

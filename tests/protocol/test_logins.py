@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.support.postgres import Cluster, Server, installations
-from tests.support.proxy import Proxy, is_proxy_there, start_proxy
+from tests.support.proxy import Proxy, start_proxy
 
 HOT = b"select v from hot"
 ROLES = {
@@ -24,8 +24,6 @@ ROLES = {
 @pytest.fixture(scope="module")
 def gates(cluster: Cluster) -> Iterator[tuple[Server, Proxy]]:
     """A server that asks for passwords in every way, and a proxy with a hot entry before it."""
-    if not is_proxy_there():
-        pytest.skip("the command pgcache serve does not exist yet")
     server = cluster.server(max(installations()), start=False)
     hba = server.data / "pg_hba.conf"
     methods = "host all plain 127.0.0.1/32 password\nhost all old 127.0.0.1/32 md5\n"

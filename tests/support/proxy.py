@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import signal
@@ -26,11 +25,6 @@ SERVICE = "service"
 _COMPLAINT = re.compile(
     r"Traceback|never retrieved|never awaited|unhandled|\[critical|Exception in"
 )
-
-
-def is_proxy_there() -> bool:
-    """Tell whether the command exists yet."""
-    return importlib.util.find_spec("pgcache.runtime") is not None
 
 
 @dataclass(slots=True)

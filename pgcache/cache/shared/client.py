@@ -112,10 +112,8 @@ class RedisClient:
         self, key: bytes, fields: Sequence[bytes], name: bytes, call: Fetched
     ) -> Stop | None:
         """The same, and a value; None where that cannot be."""
-        if self._cluster is not None:
-            return None
         data = self._peeks.pack_fetch(key, tuple(fields), name)
-        return self._pipes.ask_soon(data, FETCHED, partial(self._hear, self._read_found, call))
+        return self._ask_soon(data, FETCHED, self._read_found, call)
 
     def _read_found(self, answers: list[Any]) -> Found:
         values, scripts, time, _, value, kept = answers

@@ -93,11 +93,7 @@ class Codec:
         return value[: TIMES.start], value[TIMES.stop :]
 
     def decode(
-        self,
-        name: bytes,
-        value: bytes,
-        arrival: Arrival,
-        tally: Tally | None = None,
+        self, name: bytes, value: bytes, arrival: Arrival, tally: Tally | None = None
     ) -> Entry:
         """What ``encode`` was given. Raises BadValue where anything is not as it should be."""
         vector = arrival.shared

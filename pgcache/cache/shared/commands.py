@@ -44,7 +44,7 @@ class Peeks:
 
     def __init__(self, script: Script) -> None:
         self._known = pack("SCRIPT", "EXISTS", script.sha) + _TIME
-        self._packed: dict[tuple[bytes, Sequence[bytes]], bytes] = {}
+        self._packed: dict[tuple[bytes, tuple[bytes, ...]], bytes] = {}
 
     def pack(self, key: bytes, fields: tuple[bytes, ...]) -> bytes:
         """Fields of the hash ``key``. HOT PATH: see ``make bench-shared``."""
